@@ -1,0 +1,244 @@
+//! A credential in use: what is known of it, and its tokens.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::{ArcSwapOption, Guard};
+
+use crate::flight::Flight;
+use crate::token::Held;
+use crate::{Error, Exchange, Found, Kind, Project, Scopes, Token, TokenGuard};
+
+type Landing = Result<Arc<Held>, Error>;
+
+/// Who you are: a source of tokens, and what is known of it. Cheap to clone; clones share their tokens.
+///
+/// Reading a valid token takes no lock, allocates nothing and needs no async runtime: [`Credential::token`] lends it.
+/// When there is none, one exchange is made on a private thread, however many callers ask, and dropping a caller
+/// does not stop it. A token that is about to expire is replaced beside the callers, who go on using it.
+#[derive(Clone)]
+pub struct Credential(Arc<Shared>);
+
+struct Shared {
+    provider: String,
+    kind: &'static Kind,
+    found: Found,
+    project: Option<Project>,
+    exchange: Exchange,
+    held: ArcSwapOption<Held>,
+    flight: Mutex<Option<Arc<Flight<Landing>>>>,
+}
+
+impl Credential {
+    /// A credential that the provider called `provider` found, with the project that was resolved for it.
+    pub fn new(
+        provider: impl Into<String>,
+        kind: &'static Kind,
+        found: Found,
+        project: Option<Project>,
+        exchange: Exchange,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            provider: provider.into(),
+            kind,
+            found,
+            project,
+            exchange,
+            held: ArcSwapOption::empty(),
+            flight: Mutex::new(None),
+        }))
+    }
+
+    /// A valid token. Blocks while there is none, until an exchange has ended; in async code use
+    /// [`Credential::token_async`], which is the same otherwise.
+    ///
+    /// # Errors
+    /// [`Outcome::Rejected`](crate::Outcome::Rejected) where the server refuses the credential,
+    /// [`Outcome::Unavailable`](crate::Outcome::Unavailable) where it cannot be reached,
+    /// [`Outcome::Untrusted`](crate::Outcome::Untrusted) where the credential names a host that is not trusted. An
+    /// error is never remembered: the next call tries again.
+    pub fn token(&self) -> Result<TokenGuard<'_>, Error> {
+        self.token_valid_for(Duration::ZERO)
+    }
+
+    /// A valid token, without blocking the thread. May be polled on any executor.
+    ///
+    /// # Errors
+    /// As [`Credential::token`].
+    pub async fn token_async(&self) -> Result<TokenGuard<'_>, Error> {
+        self.token_valid_for_async(Duration::ZERO).await
+    }
+
+    /// A token that stays valid for at least `least`. Where even a new one lives shorter, the new one.
+    ///
+    /// # Errors
+    /// As [`Credential::token`].
+    pub fn token_valid_for(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
+        match self.lend(least) {
+            Some(guard) => Ok(guard),
+            None => self.guard(pollster::block_on(self.fly().wait())),
+        }
+    }
+
+    /// As [`Credential::token_valid_for`], without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Credential::token`].
+    pub async fn token_valid_for_async(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
+        match self.lend(least) {
+            Some(guard) => Ok(guard),
+            None => self.guard(self.fly().wait().await),
+        }
+    }
+
+    /// Forgets the token that is held: for when a server answers 401 to it. The next caller gets a new one.
+    pub fn invalidate(&self) {
+        self.0.held.store(None);
+    }
+
+    /// The name of the provider that found it.
+    pub fn provider(&self) -> &str {
+        &self.0.provider
+    }
+
+    /// The kind of that provider.
+    pub fn kind(&self) -> &'static str {
+        self.0.kind.name
+    }
+
+    /// Where it was found and what it is, for a person.
+    pub fn origin(&self) -> &str {
+        &self.0.found.origin
+    }
+
+    /// The account's e-mail, where it is known: from the credential, or from the answer to an exchange.
+    pub fn principal(&self) -> Option<String> {
+        self.0.found.principal.clone().or_else(|| {
+            self.0.held.load().as_ref().and_then(|held| held.token.principal().map(str::to_owned))
+        })
+    }
+
+    /// The project to use, and where it was named.
+    pub fn project(&self) -> Option<&Project> {
+        self.0.project.as_ref()
+    }
+
+    /// The project that the credential itself says is to be charged.
+    pub fn quota_project(&self) -> Option<&str> {
+        self.0.found.quota_project.as_deref()
+    }
+
+    /// The scopes that tokens are asked with, or are known to have; empty where neither is known.
+    pub fn scopes(&self) -> &Scopes {
+        &self.0.found.scopes
+    }
+
+    /// The universe that it belongs to.
+    pub fn universe_domain(&self) -> &str {
+        &self.0.found.universe_domain
+    }
+
+    /// What a person should know though it works.
+    pub fn warnings(&self) -> &[String] {
+        &self.0.found.warnings
+    }
+
+    /// The token in memory that is valid for `least` from now, if there is one. Sees to it that one about to expire
+    /// is replaced.
+    fn lend(&self, least: Duration) -> Option<TokenGuard<'_>> {
+        let held = self.0.held.load();
+        let now = self.0.exchange.host.clock.now();
+        let Held { token, refresh_at } = held.as_deref()?;
+        if now + least >= token.expires_at() {
+            return None;
+        }
+        if now >= *refresh_at {
+            self.fly();
+        }
+        Some(TokenGuard { held, cached: true, credential: PhantomData })
+    }
+
+    fn guard(&self, landing: Landing) -> Result<TokenGuard<'_>, Error> {
+        Ok(TokenGuard { held: Guard::from_inner(Some(landing?)), cached: false, credential: PhantomData })
+    }
+
+    /// The exchange that is under way; a new one where there is none.
+    fn fly(&self) -> Arc<Flight<Landing>> {
+        let mut slot = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = &*slot {
+            return flight.clone();
+        }
+        let flight = Flight::new();
+        *slot = Some(flight.clone());
+        drop(slot);
+        let task = Task { shared: self.0.clone(), flight: flight.clone() };
+        self.0.exchange.host.tasks.spawn(Box::pin(task.run()));
+        flight
+    }
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("provider", &self.0.provider)
+            .field("origin", &self.0.found.origin)
+            .field("principal", &self.principal())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An exchange on the private thread. However it ends, those who wait are told: when it is dropped unfinished, too.
+struct Task {
+    shared: Arc<Shared>,
+    flight: Arc<Flight<Landing>>,
+}
+
+impl Task {
+    async fn run(self) {
+        let shared = &*self.shared;
+        let landing = shared.found.source.exchange(&shared.exchange).await.map(|token| shared.hold(token));
+        match &landing {
+            Ok(held) => shared.held.store(Some(held.clone())),
+            Err(error) => shared.keep_what_is_valid(error),
+        }
+        self.end(landing);
+    }
+
+    /// Empties the slot before it tells anyone, so that whoever asks again after an error starts anew.
+    fn end(&self, landing: Landing) {
+        let mut slot = self.shared.flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.as_ref().is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+            *slot = None;
+        }
+        drop(slot);
+        self.flight.land(landing);
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.end(Err(Error::internal("the exchange was given up before it ended")
+            .hint("this is a bug in ee-auth or in a provider; please report it")));
+    }
+}
+
+impl Shared {
+    fn hold(&self, token: Token) -> Arc<Held> {
+        let ahead = self.found.source.refresh_ahead(token.lifetime());
+        let refresh_at = token.expires_at().checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
+        Arc::new(Held { token, refresh_at })
+    }
+
+    /// After a failed exchange: a token that is still valid stays, and is left alone for a while.
+    fn keep_what_is_valid(&self, error: &Error) {
+        let now = self.exchange.host.clock.now();
+        if let Some(held) = self.held.load().as_ref().filter(|held| held.token.is_valid_at(now)) {
+            log::warn!("{}: refreshing a token that is still valid failed: {error}", self.provider);
+            let pause = (held.token.remaining(now) / 4).min(Duration::from_secs(30));
+            let held = Held { token: held.token.clone(), refresh_at: now + pause };
+            self.held.store(Some(Arc::new(held)));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a provider found, and how tokens are got from it.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::host::{BoxFuture, Host};
+use crate::{Error, Scopes, Settings, Token};
+
+/// A credential as a provider found it: a source of tokens, and what is known of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Found {
+    /// Gets tokens.
+    pub source: Box<dyn TokenSource>,
+    /// Where it was found and what it is, for a person: `service account key in /home/ada/key.json`.
+    pub origin: String,
+    /// The account's e-mail; `None` where it is not known.
+    pub principal: Option<String>,
+    /// The scopes that its tokens are asked with, or are known to have; empty where neither is known.
+    pub scopes: Scopes,
+    /// The project that the credential says is to be charged (`quota_project_id`).
+    pub quota_project: Option<String>,
+    /// The project that the credential belongs to (`project_id` of a service account).
+    pub project: Option<String>,
+    /// The OAuth client that it was issued to.
+    pub client_id: Option<String>,
+    /// The universe it belongs to, `googleapis.com` for all but private clouds.
+    pub universe_domain: String,
+    /// What a person should know though it works: a key file that others can read.
+    pub warnings: Vec<String>,
+}
+
+impl Found {
+    /// A credential of which nothing is known but where it comes from.
+    pub fn new(source: impl TokenSource + 'static, origin: impl Into<String>) -> Self {
+        Self {
+            source: Box::new(source),
+            origin: origin.into(),
+            principal: None,
+            scopes: Scopes::default(),
+            quota_project: None,
+            project: None,
+            client_id: None,
+            universe_domain: "googleapis.com".to_owned(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// What an exchange may use.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The machine.
+    pub host: Host,
+    /// Endpoints, trusted hosts, scopes.
+    pub settings: Settings,
+}
+
+/// Turns a credential into tokens.
+pub trait TokenSource: Send + Sync + fmt::Debug {
+    /// Gets a new token.
+    fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>>;
+
+    /// How long before its expiry a token should be replaced, given how long it lives in all. A caller with a valid
+    /// token never waits for it.
+    fn refresh_ahead(&self, lifetime: Duration) -> Duration {
+        // Google's client libraries begin 225 s (Python) to 300 s (Node, gcloud) before; a short-lived token is
+        // replaced in the last quarter of its life, so that it is not replaced all the time.
+        Duration::from_secs(225).min(lifetime / 4)
+    }
+}

@@ -1,0 +1,39 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// A place in the file system that belongs to the user; where it is differs from system to system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Directory {
+    /// The home directory.
+    Home,
+    /// Configuration files: `~/.config`, `~/Library/Application Support`, `%APPDATA%`.
+    Config,
+    /// What can be made again: `~/.cache`, `~/Library/Caches`, `%LOCALAPPDATA%`.
+    Cache,
+    /// Data of programs: `~/.local/share`, `~/Library/Application Support`, `%APPDATA%`.
+    Data,
+    /// What a program remembers between runs: `~/.local/state`, elsewhere the data directory.
+    State,
+    /// Files that live as long as the session: `$XDG_RUNTIME_DIR`; most systems have none.
+    Runtime,
+    /// The working directory.
+    Working,
+}
+
+/// Variables and the user's directories.
+pub trait Environment: Send + Sync {
+    /// The value of a variable; `None` where it is not set.
+    fn variable_os(&self, name: &str) -> Option<OsString>;
+
+    /// Where a directory of the user's is; `None` where the system has none, or no home directory is known.
+    fn directory(&self, which: Directory) -> Option<PathBuf>;
+}
+
+/// A variable's value as text without the white space around it, where it is set, is UTF-8 and is not empty: an empty
+/// variable means an unset one.
+pub fn variable(environment: &dyn Environment, name: &str) -> Option<String> {
+    let value = environment.variable_os(name)?.into_string().ok()?;
+    let trimmed = value.trim();
+    (!trimmed.is_empty()).then(|| trimmed.to_owned())
+}

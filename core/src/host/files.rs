@@ -1,0 +1,124 @@
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+use zeroize::Zeroizing;
+
+/// The most bytes that a credential file may have: 1 MiB. A real one has under 10 KiB.
+pub const MAX_CREDENTIAL_FILE: u64 = 1 << 20;
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link, where links were not followed.
+    Link,
+    /// A named pipe.
+    Fifo,
+    /// A device, a socket or something else.
+    Other,
+}
+
+/// What is known of a file without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStatus {
+    /// What it is.
+    pub kind: FileKind,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The Unix permission bits; `None` on systems that have none.
+    pub mode: Option<u32>,
+    /// The Unix user that owns it; `None` on systems that have none.
+    pub owner: Option<u32>,
+    /// The device that holds it, so that a mount point can be told; `None` where that is not known.
+    pub device: Option<u64>,
+    /// When it was last written.
+    pub modified: Option<SystemTime>,
+}
+
+impl FileStatus {
+    /// Whether users other than the owner may read the file. Always false where there are no permission bits.
+    pub fn readable_by_others(&self) -> bool {
+        self.mode.is_some_and(|mode| mode & 0o044 != 0)
+    }
+}
+
+/// A file's content and status, both taken from one open file, so that they belong together.
+pub struct FileRead {
+    /// The content. Overwritten in memory when dropped, since it may be a credential.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// The status of what was read.
+    pub status: FileStatus,
+}
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileReadError {
+    /// Nothing is there.
+    #[error("no such file")]
+    NotFound,
+    /// Something is there that is no regular file.
+    #[error("{}", match .0 {
+        FileKind::Directory => "it is a directory, not a file",
+        FileKind::Fifo => "it is a named pipe, not a file",
+        _ => "it is not a regular file",
+    })]
+    NotRegular(FileKind),
+    /// The file is larger than the limit; both in bytes.
+    #[error("it has {size} bytes; at most {limit} are read")]
+    TooLarge {
+        /// The size of the file.
+        size: u64,
+        /// The limit that the caller gave.
+        limit: u64,
+    },
+    /// The system refused.
+    #[error("{0}")]
+    Io(io::Error),
+}
+
+/// Files. Paths are used as given; calls block, as local files do.
+pub trait Files: Send + Sync {
+    /// The whole content of a regular file of at most `limit` bytes, links followed. Never waits on a FIFO or a
+    /// device.
+    ///
+    /// # Errors
+    /// See [`FileReadError`].
+    fn read(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError>;
+
+    /// What stands at `path`, links followed.
+    ///
+    /// # Errors
+    /// The system's.
+    fn status(&self, path: &Path) -> io::Result<FileStatus>;
+
+    /// The path without links and `..`.
+    ///
+    /// # Errors
+    /// The system's.
+    fn canonical(&self, path: &Path) -> io::Result<std::path::PathBuf>;
+
+    /// Puts `bytes` at `path`, whole or not at all, readable by the user alone (mode 0600). Missing directories are
+    /// made with mode 0700. A symbolic link at `path` itself is replaced, never followed.
+    ///
+    /// # Errors
+    /// The system's. The old file is then as it was.
+    fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Puts `bytes` at `path` as a new file with the system's usual mode, and fails where something is there already.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::AlreadyExists`] where something is there.
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Removes a file; nothing there is no error.
+    ///
+    /// # Errors
+    /// The system's.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}

@@ -1,0 +1,151 @@
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::BoxFuture;
+use crate::Secret;
+
+/// The HTTP methods in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// `GET`
+    Get,
+    /// `POST`
+    Post,
+}
+
+/// What a request carries. `Debug` does not show it.
+#[derive(Clone)]
+pub enum Body {
+    /// `application/x-www-form-urlencoded`, already encoded.
+    Form(Secret),
+    /// `application/json`.
+    Json(Secret),
+}
+
+impl Body {
+    /// A form from its fields, in order.
+    pub fn form<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        Self::Form(Secret::from(
+            url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish(),
+        ))
+    }
+}
+
+/// A request. `Debug` shows the method and the address without its query, nothing else.
+#[derive(Clone)]
+pub struct Request {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// Where it goes.
+    pub url: Url,
+    /// Headers beside those that the body and the client bring.
+    pub headers: Vec<(&'static str, Secret)>,
+    /// What it carries.
+    pub body: Option<Body>,
+    /// Whether proxies are passed by: for the metadata server, which identifies whoever is connected to it.
+    pub direct: bool,
+    /// How long the connection may take.
+    pub connect_timeout: Duration,
+    /// How long the whole may take.
+    pub timeout: Duration,
+}
+
+impl Request {
+    /// A request with no headers that may take 10 s to connect and 30 s in all.
+    pub fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: Vec::new(),
+            body: None,
+            direct: false,
+            connect_timeout: Duration::from_secs(10),
+            timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// The same request with a body.
+    #[must_use]
+    pub fn with_body(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// The same request with one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<Secret>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.url.clone();
+        shown.set_query(None);
+        let _ = shown.set_password(None);
+        write!(f, "{:?} {shown}", self.method)
+    }
+}
+
+/// An answer. `Debug` shows its status, nothing else.
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The `Content-Type`, as sent.
+    pub content_type: Option<String>,
+    /// How long `Retry-After` asks to wait, whether it was given in seconds or as a date.
+    pub retry_after: Option<Duration>,
+    /// The value of `Metadata-Flavor`, by which a metadata server is known.
+    pub metadata_flavor: Option<String>,
+    /// The server's `Date`, by which a wrong clock can be told.
+    pub date: Option<SystemTime>,
+    /// At most 1 MiB, after decompression. Overwritten in memory when dropped.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// How a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HttpErrorKind {
+    /// The name could not be resolved, or nothing accepted the connection: nothing was sent.
+    Connect,
+    /// The certificate was not accepted, or there was no secure connection to be had: nothing was sent.
+    Tls,
+    /// It took too long.
+    Timeout,
+    /// The connection broke after the request had begun to be sent.
+    Interrupted,
+    /// The answer was no HTTP, or its body was larger than 1 MiB or could not be decompressed.
+    Malformed,
+    /// The answer was a redirect, which a request that carries a secret does not follow.
+    Redirected,
+    /// The client could not be set up, or refused to send the request.
+    Refused,
+}
+
+/// A request that got no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct HttpError {
+    /// How it failed.
+    pub kind: HttpErrorKind,
+    /// What happened, for a person. Neither a secret nor the request's query.
+    pub message: String,
+}
+
+/// HTTP requests.
+pub trait Http: Send + Sync {
+    /// Sends a request once and reads the whole answer. Any status is an answer, redirects aside, which are never
+    /// followed. The future may be polled anywhere.
+    fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, HttpError>>;
+}

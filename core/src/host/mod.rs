@@ -1,0 +1,58 @@
+//! What a provider may touch outside the process.
+//!
+//! [`Host`] is a struct of small traits, one per concern, each easy to fake. `ee-auth-host` has the system's; tests
+//! build others. Futures are boxed and know no runtime: whoever polls one may be on any executor or on none.
+
+mod clock;
+mod environment;
+mod files;
+mod http;
+mod person;
+mod processes;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use clock::Clock;
+pub use environment::{Directory, Environment, variable};
+pub use files::{FileKind, FileRead, FileReadError, FileStatus, Files, MAX_CREDENTIAL_FILE};
+pub use http::{Body, Http, HttpError, HttpErrorKind, Method, Request, Response};
+pub use person::Person;
+pub use processes::{Command, Output, ProcessError, Processes, Variables};
+
+/// A future that any executor can poll, on any thread.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Runs futures to their end beside whoever asked for them: the one private thread on which exchanges happen, so that
+/// dropping a caller loses nothing.
+pub trait Tasks: Send + Sync {
+    /// Starts `task` and returns at once. The thread is started by the first call.
+    fn spawn(&self, task: BoxFuture<'static, ()>);
+}
+
+/// Everything outside the process, one trait per concern. Cheap to clone.
+#[derive(Clone)]
+pub struct Host {
+    /// Variables and the user's directories.
+    pub environment: Arc<dyn Environment>,
+    /// Files.
+    pub files: Arc<dyn Files>,
+    /// The time of day, and waiting.
+    pub clock: Arc<dyn Clock>,
+    /// HTTP requests.
+    pub http: Arc<dyn Http>,
+    /// Other programs.
+    pub processes: Arc<dyn Processes>,
+    /// Whoever sits in front of the machine, if anybody does.
+    pub person: Arc<dyn Person>,
+    /// The private thread of exchanges.
+    pub tasks: Arc<dyn Tasks>,
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Host")
+    }
+}

@@ -1,0 +1,72 @@
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::BoxFuture;
+use crate::Secret;
+
+/// The variables that a child process gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Variables {
+    /// This process's own, with these on top.
+    Inherit(Vec<(OsString, OsString)>),
+    /// These and no others.
+    Only(Vec<(OsString, OsString)>),
+}
+
+/// A program to run, with an argument array: there is no shell.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The file to run; a path, never a bare name.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Its variables.
+    pub variables: Variables,
+    /// What it reads from standard input, which then closes.
+    pub input: Option<Secret>,
+    /// How long it may take; then its whole process group is killed.
+    pub timeout: Duration,
+    /// The most bytes that are kept of each of standard output and standard error.
+    pub output_limit: usize,
+}
+
+/// What a program left behind.
+pub struct Output {
+    /// The exit status; `None` where a signal ended it.
+    pub status: Option<i32>,
+    /// Standard output. Overwritten in memory when dropped.
+    pub stdout: Zeroizing<Vec<u8>>,
+    /// Standard error, as far as it was kept.
+    pub stderr: String,
+}
+
+/// Why a program could not be run to its end.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("could not be started: {0}")]
+    Start(String),
+    /// It took too long and was killed.
+    #[error("did not end within {}", humantime::format_duration(*.0))]
+    Timeout(Duration),
+    /// It wrote more to standard output than is kept, in bytes.
+    #[error("wrote more than {0} bytes")]
+    TooMuchOutput(usize),
+    /// Reading from it or writing to it failed.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// Other programs.
+pub trait Processes: Send + Sync {
+    /// The file that `PATH` names for a bare program name; on Windows with the endings of `PATHEXT`. The working
+    /// directory is never searched.
+    fn find(&self, name: &str) -> Option<PathBuf>;
+
+    /// Runs a program to its end.
+    fn run(&self, command: Command) -> BoxFuture<'static, Result<Output, ProcessError>>;
+}

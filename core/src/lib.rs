@@ -1,0 +1,46 @@
+//! The interfaces that everything in `ee-auth` is built on, and the chain that puts them to work.
+//!
+//! A [`Provider`] is one way to obtain a [`Credential`]. A [`Chain`] asks providers in order, and the first that
+//! finds a credential wins. A credential is a source of [`Token`]s: reading a valid one costs a borrow and a look at
+//! the clock; getting a new one is an *exchange*, which happens once however many callers wait for it.
+//!
+//! Nothing here reads the environment, a file, the clock or the network. All of these come through [`Host`], a
+//! struct of small traits, so that every provider can be run against a machine that does not exist.
+//!
+//! This crate knows no TOML, no command line and no HTTP client. People depend on `ee-auth`; authors of providers
+//! that ship with it depend on this.
+
+mod chain;
+mod credential;
+mod endpoints;
+mod error;
+mod flight;
+mod found;
+mod kind;
+mod profile;
+mod project;
+mod provider;
+mod scopes;
+mod search;
+mod secret;
+mod token;
+
+pub mod host;
+pub mod retry;
+
+pub use chain::{Attempt, AttemptOutcome, Chain, Expectation, Member, Resolution};
+pub use credential::Credential;
+pub use endpoints::{Endpoints, Field, TrustedHosts, is_loopback};
+pub use error::{Error, Outcome};
+pub use found::{Exchange, Found, TokenSource};
+pub use host::{BoxFuture, Host};
+pub use kind::{Build, Kind, OptionSpec, OptionType, OptionValue, Options};
+pub use profile::ProfileName;
+pub use project::{
+    EARTH_ENGINE_CLIENT_PROJECT, Project, ProjectCandidate, SDK_PROJECTS, project_number, resolve_project,
+};
+pub use provider::{Finding, Provider, Skip, SkipReason};
+pub use scopes::Scopes;
+pub use search::{Look, Passed, Saw, Search, Settings};
+pub use secret::{ExposeSecret, Secret, redact};
+pub use token::{Token, TokenGuard};

@@ -1,0 +1,91 @@
+//! Sending a request until it is answered, within the time there is.
+
+use std::hash::{BuildHasher, Hasher};
+use std::time::{Duration, SystemTime};
+
+use crate::host::{Host, HttpError, HttpErrorKind, Request, Response};
+
+/// How long an exchange may take in all, retries and waits included.
+pub const TOTAL: Duration = Duration::from_secs(30);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
+
+/// Whether a request may reach the server twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing there, or nothing that a second one would not: a JWT bearer grant, a refresh without
+    /// rotation, a token exchange, a look at the metadata server.
+    Safe,
+    /// It uses something up, as an authorization code: repeated only while nothing of it has been sent.
+    UntilSent,
+}
+
+/// Sends `request`; again after a connection that failed or broke, and after 408, 429 and 5xx, with exponential
+/// pauses of random length, or as `Retry-After` says. No other answer is repeated, and nothing begins that could not
+/// end within [`TOTAL`].
+///
+/// # Errors
+/// The last failure, when the time is up or the failure is not one that passes.
+pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Response, HttpError> {
+    let give_up_at = host.clock.now() + TOTAL;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let mut attempt = request.clone();
+        attempt.timeout = attempt.timeout.min(left(host, give_up_at));
+        let outcome = host.http.send(attempt).await;
+        let asked = match &outcome {
+            Ok(response) if repeat == Repeat::Safe && may_pass(response.status) => response.retry_after,
+            Ok(_) => return outcome,
+            Err(error) if error.kind == HttpErrorKind::Connect => None,
+            Err(error) if error.kind == HttpErrorKind::Interrupted && repeat == Repeat::Safe => None,
+            Err(_) => return outcome,
+        };
+        let wait = asked.unwrap_or_else(|| jittered(pause));
+        if wait >= left(host, give_up_at) {
+            return outcome;
+        }
+        log::info!("{request:?}: trying again in {:.1} s", wait.as_secs_f32());
+        host.clock.sleep(wait).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Whether a status says that the same request may be answered another time.
+fn may_pass(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
+}
+
+fn left(host: &Host, give_up_at: SystemTime) -> Duration {
+    give_up_at.duration_since(host.clock.now()).unwrap_or_default()
+}
+
+/// Between half of `pause` and all of it, so that machines that failed together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    // The standard library seeds every `RandomState` differently: all the randomness that a pause needs.
+    let random = std::collections::hash_map::RandomState::new().build_hasher().finish();
+    pause / 2 + pause.mul_f64(random as f64 / u64::MAX as f64 / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_stay_between_half_and_whole() {
+        for _ in 0..1000 {
+            let pause = jittered(Duration::from_secs(1));
+            assert!(pause >= Duration::from_millis(500) && pause <= Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn only_passing_failures_are_repeated() {
+        for status in [408, 429, 500, 502, 503, 504] {
+            assert!(may_pass(status));
+        }
+        for status in [200, 301, 400, 401, 403, 404] {
+            assert!(!may_pass(status));
+        }
+    }
+}

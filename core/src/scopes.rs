@@ -1,0 +1,161 @@
+//! OAuth scopes, in the short and the long spelling.
+
+use std::fmt;
+
+use crate::Error;
+
+const PREFIX: &str = "https://www.googleapis.com/auth/";
+
+/// A set of OAuth 2.0 scopes (RFC 6749, section 3.3), in the order in which they were given, each once.
+///
+/// A short name means `https://www.googleapis.com/auth/<name>`; both spellings are accepted everywhere and mean the
+/// same.
+///
+/// ```
+/// use ee_auth_core::Scopes;
+/// let scopes: Scopes = "earthengine, cloud-platform".parse().unwrap();
+/// assert_eq!(
+///     scopes.to_parameter(),
+///     "https://www.googleapis.com/auth/earthengine https://www.googleapis.com/auth/cloud-platform"
+/// );
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Scopes(Vec<String>);
+
+impl Scopes {
+    /// What a service account, an impersonation, a federation and a new login ask for unless told otherwise: the
+    /// scopes of `ee.Authenticate()`.
+    pub fn earth_engine() -> Self {
+        Self::known(&["earthengine", "cloud-platform", "drive", "devstorage.full_control"])
+    }
+
+    /// The read-only variants of [`Scopes::earth_engine`].
+    pub fn earth_engine_read_only() -> Self {
+        Self::known(&[
+            "earthengine.readonly",
+            "cloud-platform.read-only",
+            "drive.readonly",
+            "devstorage.read_only",
+        ])
+    }
+
+    fn known(names: &[&str]) -> Self {
+        Self(names.iter().map(|name| format!("{PREFIX}{name}")).collect())
+    }
+
+    /// Scopes from names in either spelling.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](crate::Outcome::Invalid) for a name that is empty or holds a character that RFC 6749
+    /// does not allow in a scope.
+    pub fn new<I>(names: I) -> Result<Self, Error>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let mut scopes = Self::default();
+        for name in names {
+            scopes.push(name.as_ref())?;
+        }
+        Ok(scopes)
+    }
+
+    fn push(&mut self, name: &str) -> Result<(), Error> {
+        let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+        if name.is_empty() || !name.bytes().all(allowed) {
+            return Err(Error::invalid("scope", format!("{name:?} is not an OAuth scope")).hint(
+                "scopes are names like `earthengine` or addresses like \
+                 `https://www.googleapis.com/auth/earthengine`, separated by commas",
+            ));
+        }
+        // `openid`, `email` and `profile` are scopes as they stand (OpenID Connect Core, section 5.4).
+        let long = match name {
+            "openid" | "email" | "profile" => name.to_owned(),
+            _ if name.contains(':') => name.to_owned(),
+            _ => format!("{PREFIX}{name}"),
+        };
+        if !self.0.contains(&long) {
+            self.0.push(long);
+        }
+        Ok(())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The scopes in their long spelling.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// The scopes in their short spelling where they have one: for people.
+    pub fn short_names(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(|scope| scope.strip_prefix(PREFIX).unwrap_or(scope))
+    }
+
+    /// The value of a `scope` parameter: long spellings separated by spaces.
+    pub fn to_parameter(&self) -> String {
+        self.0.join(" ")
+    }
+
+    /// Whether each of these is also in `other`.
+    pub fn is_subset_of(&self, other: &Self) -> bool {
+        self.0.iter().all(|scope| other.0.contains(scope))
+    }
+}
+
+impl std::str::FromStr for Scopes {
+    type Err = Error;
+
+    /// Names separated by commas, spaces or both.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::new(text.split([',', ' ', '\t', '\n', '\r']).filter(|name| !name.is_empty()))
+    }
+}
+
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, name) in self.short_names().enumerate() {
+            if i > 0 {
+                f.write_str(", ")?;
+            }
+            f.write_str(name)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_mean_the_same() {
+        let short: Scopes = "earthengine".parse().unwrap();
+        let long: Scopes = "https://www.googleapis.com/auth/earthengine".parse().unwrap();
+        assert_eq!(short, long);
+        assert_eq!(short.to_string(), "earthengine");
+    }
+
+    #[test]
+    fn repeated_scopes_count_once() {
+        let scopes: Scopes = "drive drive,https://www.googleapis.com/auth/drive".parse().unwrap();
+        assert_eq!(scopes.iter().count(), 1);
+    }
+
+    #[test]
+    fn openid_scopes_are_not_google_addresses() {
+        let scopes: Scopes = "openid email".parse().unwrap();
+        assert_eq!(scopes.to_parameter(), "openid email");
+    }
+
+    #[test]
+    fn characters_outside_the_rfc_are_refused() {
+        for bad in ["a\"b", "a\\b", "é", "a\u{0}b"] {
+            assert!(Scopes::new([bad]).is_err(), "{bad:?}");
+        }
+        assert!(Scopes::new([""]).is_err());
+    }
+}

@@ -1,0 +1,211 @@
+//! What a provider is given to look with, which remembers where it looked.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use crate::host::{FileRead, FileReadError, Host, MAX_CREDENTIAL_FILE};
+use crate::{Endpoints, Error, ProfileName, Scopes, Secret, TrustedHosts};
+
+/// Settings that concern every provider alike.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The scopes that somebody asked for; `None` where nobody did.
+    pub scopes: Option<Scopes>,
+    /// Where Google's services are.
+    pub endpoints: Endpoints,
+    /// The hosts that a credential file may name.
+    pub trusted_hosts: TrustedHosts,
+    /// The chosen profile.
+    pub profile: Option<ProfileName>,
+    /// What the caller passed for the provider `explicit`.
+    pub passed: Option<Passed>,
+}
+
+/// A credential that the caller hands over instead of having it found.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Passed {
+    /// An access token. It cannot be refreshed.
+    AccessToken(Secret),
+    /// An authorization code (RFC 6749, section 4.1) with its PKCE verifier (RFC 7636).
+    AuthorizationCode {
+        /// The code.
+        code: Secret,
+        /// The verifier.
+        verifier: Secret,
+        /// The redirect that the code was asked with.
+        redirect_uri: String,
+    },
+    /// The content of any credential file.
+    CredentialJson(Secret),
+}
+
+/// Where a provider looked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Look {
+    /// A variable, by name.
+    Variable(String, Saw),
+    /// A file.
+    File(PathBuf, Saw),
+    /// An address on the network.
+    Address(String, Saw),
+    /// A program.
+    Program(String, Saw),
+}
+
+impl Look {
+    /// What was looked at: the variable's name, the path, the address.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Variable(name, _) | Self::Address(name, _) | Self::Program(name, _) => name.clone(),
+            Self::File(path, _) => path.display().to_string(),
+        }
+    }
+
+    /// What was seen there.
+    pub fn saw(&self) -> Saw {
+        match self {
+            Self::Variable(_, saw) | Self::File(_, saw) | Self::Address(_, saw) | Self::Program(_, saw) => {
+                *saw
+            }
+        }
+    }
+}
+
+/// What was seen where a provider looked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Saw {
+    /// The variable is not set, or is empty.
+    Unset,
+    /// The variable is set.
+    Set,
+    /// There is nothing.
+    Missing,
+    /// There is something.
+    Present,
+    /// There is something that could not be read.
+    Unreadable,
+}
+
+impl Saw {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unset => "unset",
+            Self::Set => "set",
+            Self::Missing => "missing",
+            Self::Present => "present",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// What a provider is given to look with. It remembers where was looked, so that `explain` can tell, and no provider
+/// can forget to.
+pub struct Search {
+    host: Host,
+    settings: Settings,
+    offline: bool,
+    looks: Mutex<Vec<Look>>,
+}
+
+impl Search {
+    /// A search on `host` with `settings`.
+    pub fn new(host: Host, settings: Settings) -> Self {
+        Self { host, settings, offline: false, looks: Mutex::default() }
+    }
+
+    /// The same search, which may use neither processes nor the network.
+    #[must_use]
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
+        self
+    }
+
+    /// The host. What is looked at through it directly is not remembered: see [`Search::looked_at`].
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The settings that concern every provider.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether neither processes nor the network may be used; a provider that needs one answers
+    /// [`Finding::NotProbed`](crate::Finding::NotProbed).
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// The scopes to ask for: those that somebody asked for, or Earth Engine's.
+    pub fn scopes(&self) -> Scopes {
+        self.settings.scopes.clone().unwrap_or_else(Scopes::earth_engine)
+    }
+
+    /// A variable's value without the white space around it. Unset, empty and not UTF-8 are all `None`.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let value = crate::host::variable(&*self.host.environment, name);
+        self.looked_at(Look::Variable(name.to_owned(), if value.is_some() { Saw::Set } else { Saw::Unset }));
+        value
+    }
+
+    /// A variable whose value is, or may be, a credential.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](crate::Outcome::Invalid) where it is set and not UTF-8.
+    pub fn secret_variable(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let Some(value) = self.host.environment.variable_os(name) else {
+            self.looked_at(Look::Variable(name.to_owned(), Saw::Unset));
+            return Ok(None);
+        };
+        let value = match value.into_string() {
+            Ok(value) => Secret::from(value),
+            Err(_) => {
+                self.looked_at(Look::Variable(name.to_owned(), Saw::Unreadable));
+                return Err(Error::invalid("encoding", format!("the variable {name} is not UTF-8 text"))
+                    .hint("set it again from a file saved as UTF-8, or to base64 of that file"));
+            }
+        };
+        let empty = secrecy::ExposeSecret::expose_secret(&value).trim().is_empty();
+        self.looked_at(Look::Variable(name.to_owned(), if empty { Saw::Unset } else { Saw::Set }));
+        Ok((!empty).then_some(value))
+    }
+
+    /// The content of a credential file.
+    ///
+    /// # Errors
+    /// See [`FileReadError`].
+    pub fn read(&self, path: &Path) -> Result<FileRead, FileReadError> {
+        let read = self.host.files.read(path, MAX_CREDENTIAL_FILE);
+        let saw = match &read {
+            Ok(_) => Saw::Present,
+            Err(FileReadError::NotFound) => Saw::Missing,
+            Err(_) => Saw::Unreadable,
+        };
+        self.looked_at(Look::File(path.to_owned(), saw));
+        read
+    }
+
+    /// Remembers a look that was not made through this search.
+    pub fn looked_at(&self, look: Look) {
+        let mut looks = self.looks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !looks.contains(&look) {
+            looks.push(look);
+        }
+    }
+
+    /// Where was looked since the last call.
+    pub(crate) fn take_looks(&self) -> Vec<Look> {
+        std::mem::take(&mut *self.looks.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Search").field("settings", &self.settings).field("offline", &self.offline).finish()
+    }
+}
