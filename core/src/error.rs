@@ -151,6 +151,14 @@ impl Error {
         self
     }
 
+    /// The same error, said of the file or variable `place`.
+    #[must_use]
+    pub fn in_place(mut self, place: &str) -> Self {
+        let inner = self.inner();
+        inner.message = format!("{place}: {}", inner.message);
+        self
+    }
+
     /// The same error with what the chain tried before.
     #[must_use]
     pub fn with_attempts(mut self, attempts: &[Attempt]) -> Self {

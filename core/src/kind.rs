@@ -60,6 +60,8 @@ pub enum OptionType {
     Duration,
     /// A table, handed on as it is.
     Table,
+    /// The name of another provider, as `chain` has them. Its value is an [`OptionValue::String`].
+    Provider,
 }
 
 /// The value of an option.

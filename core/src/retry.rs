@@ -8,6 +8,8 @@ use crate::host::{Host, HttpError, HttpErrorKind, Request, Response};
 /// How long an exchange may take in all, retries and waits included.
 pub const TOTAL: Duration = Duration::from_secs(30);
 
+/// How often a request is sent at the most: a person who is offline wants to be told so.
+const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
@@ -22,14 +24,15 @@ pub enum Repeat {
 }
 
 /// Sends `request`; again after a connection that failed or broke, and after 408, 429 and 5xx, with exponential
-/// pauses of random length, or as `Retry-After` says. No other answer is repeated, and nothing begins that could not
-/// end within [`TOTAL`].
+/// pauses of random length, or as `Retry-After` says: four times in all, and within [`TOTAL`]. No other answer is
+/// repeated.
 ///
 /// # Errors
 /// The last failure, when the time is up or the failure is not one that passes.
 pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Response, HttpError> {
     let give_up_at = host.clock.now() + TOTAL;
     let mut pause = FIRST_PAUSE;
+    let mut attempts = 1;
     loop {
         let mut attempt = request.clone();
         attempt.timeout = attempt.timeout.min(left(host, give_up_at));
@@ -42,11 +45,12 @@ pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Respo
             Err(_) => return outcome,
         };
         let wait = asked.unwrap_or_else(|| jittered(pause));
-        if wait >= left(host, give_up_at) {
+        if attempts == ATTEMPTS || wait >= left(host, give_up_at) {
             return outcome;
         }
         log::info!("{request:?}: trying again in {:.1} s", wait.as_secs_f32());
         host.clock.sleep(wait).await;
+        attempts += 1;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

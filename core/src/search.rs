@@ -8,7 +8,7 @@ use crate::host::{FileRead, FileReadError, Host, MAX_CREDENTIAL_FILE};
 use crate::{Endpoints, Error, ProfileName, Scopes, Secret, TrustedHosts};
 
 /// Settings that concern every provider alike.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The scopes that somebody asked for; `None` where nobody did.
     pub scopes: Option<Scopes>,
@@ -16,10 +16,25 @@ pub struct Settings {
     pub endpoints: Endpoints,
     /// The hosts that a credential file may name.
     pub trusted_hosts: TrustedHosts,
+    /// The universe of Google Cloud that the user has chosen; `googleapis.com` for all but private clouds.
+    pub universe_domain: String,
     /// The chosen profile.
     pub profile: Option<ProfileName>,
     /// What the caller passed for the provider `explicit`.
     pub passed: Option<Passed>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            scopes: None,
+            endpoints: Endpoints::default(),
+            trusted_hosts: TrustedHosts::default(),
+            universe_domain: "googleapis.com".to_owned(),
+            profile: None,
+            passed: None,
+        }
+    }
 }
 
 /// A credential that the caller hands over instead of having it found.

@@ -28,6 +28,9 @@ pub trait Environment: Send + Sync {
 
     /// Where a directory of the user's is; `None` where the system has none, or no home directory is known.
     fn directory(&self, which: Directory) -> Option<PathBuf>;
+
+    /// The Unix user that the process acts as (the effective user id); `None` on systems that have none.
+    fn user_id(&self) -> Option<u32>;
 }
 
 /// A variable's value as text without the white space around it, where it is set, is UTF-8 and is not empty: an empty

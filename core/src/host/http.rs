@@ -5,7 +5,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::BoxFuture;
-use crate::Secret;
+use crate::{Error, Secret};
 
 /// The HTTP methods in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,4 +148,36 @@ pub trait Http: Send + Sync {
     /// Sends a request once and reads the whole answer. Any status is an answer, redirects aside, which are never
     /// followed. The future may be polled anywhere.
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, HttpError>>;
+}
+
+impl HttpError {
+    /// The error for a person who was `doing` something: "asking https://oauth2.googleapis.com/token for a token".
+    pub fn explain(&self, doing: &str) -> Error {
+        let (detail, hint) = match self.kind {
+            HttpErrorKind::Connect => (
+                "connect",
+                "see whether this machine is online; behind a proxy, set HTTPS_PROXY=http://HOST:PORT",
+            ),
+            HttpErrorKind::Tls => (
+                "tls",
+                "behind a proxy that opens TLS, set SSL_CERT_FILE to a PEM file with its certificate authority",
+            ),
+            HttpErrorKind::Timeout => {
+                ("timeout", "try again; if it stays, a firewall may drop the connection")
+            }
+            HttpErrorKind::Interrupted => ("interrupted", "the connection broke; try again"),
+            HttpErrorKind::Malformed => (
+                "malformed",
+                "a proxy or login page of the network may stand between here and Google; try again, or from another \
+                 network",
+            ),
+            HttpErrorKind::Redirected => (
+                "redirected",
+                "Google's endpoints do not redirect; a login page of the network, or a wrong address in \
+                 `[endpoints]`, does",
+            ),
+            HttpErrorKind::Refused => ("client", "correct what the message names"),
+        };
+        Error::unavailable(detail, format!("{doing}: {}", self.message)).hint(hint)
+    }
 }

@@ -1,0 +1,217 @@
+//! The provider `environment`: a credential in a variable, in whatever shape people paste it.
+//!
+//! | variable | |
+//! | --- | --- |
+//! | `EE_AUTH_CREDENTIALS` | beats the others |
+//! | `EARTHENGINE_TOKEN`, `EARTHENGINE_SERVICE_ACCOUNT`, `EARTHENGINE_CREDENTIALS`, `EE_CREDENTIALS_JSON`, `EE_SERVICE_ACCOUNT_KEY`, `GEE_SERVICE_ACCOUNT_KEY`, `GEE_SERVICE_ACCOUNT_JSON`, `EARTHENGINE_CREDENTIALS_BASE64` | names already in use |
+//! | `EE_SERVICE_ACCOUNT` with `EE_SA_CREDENTIALS_FILE` | an e-mail and its key |
+//! | `GEE_SERVICE_ACCOUNT` with `GEE_KEY_FILE` | an e-mail and its key |
+//!
+//! What a value may look like, and in which order it is recognised, is in [`Shape`]. Two variables that hold
+//! different credentials are an error that names both: choosing one would be guessing.
+
+mod shape;
+
+use std::sync::Arc;
+
+use ee_auth_core::{BoxFuture, Error, Finding, Found, Kind, Options, Provider, Search, Secret};
+use ee_auth_google::authorized_user::{self, Login};
+use ee_auth_google::service_account::{self, Key};
+use ee_auth_google::{access_token, credential, earth_engine_client};
+
+pub use shape::{Recognised, Shape};
+
+/// The variable that beats the others.
+pub const OWN: &str = "EE_AUTH_CREDENTIALS";
+
+/// The names already in use for a credential in one variable.
+pub const SINGLE: [&str; 8] = [
+    "EARTHENGINE_TOKEN",
+    "EARTHENGINE_SERVICE_ACCOUNT",
+    "EARTHENGINE_CREDENTIALS",
+    "EE_CREDENTIALS_JSON",
+    "EE_SERVICE_ACCOUNT_KEY",
+    "GEE_SERVICE_ACCOUNT_KEY",
+    "GEE_SERVICE_ACCOUNT_JSON",
+    "EARTHENGINE_CREDENTIALS_BASE64",
+];
+
+/// The names already in use for a service account's e-mail in one variable and its key in another.
+pub const PAIRS: [(&str, &str); 2] =
+    [("EE_SERVICE_ACCOUNT", "EE_SA_CREDENTIALS_FILE"), ("GEE_SERVICE_ACCOUNT", "GEE_KEY_FILE")];
+
+/// How `environment` is configured: not at all.
+pub const KIND: Kind = Kind {
+    name: "environment",
+    summary: "a credential in a variable, in whatever shape it was pasted",
+    interactive: false,
+    declared_only: false,
+    options: &[],
+    build: |_name, _options: &Options| Ok(Arc::new(Environment)),
+};
+
+/// The provider.
+#[derive(Debug)]
+pub struct Environment;
+
+impl Provider for Environment {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
+        Box::pin(async move {
+            match candidates(search).and_then(only_one) {
+                Ok(Some(candidate)) => Finding::from(candidate.found(search)),
+                Ok(None) => Finding::not_found("none of the variables that may hold a credential is set")
+                    .hint(format!(
+                        "set {OWN} to a service account's key: its JSON, base64 of it, or its path"
+                    )),
+                Err(error) => Finding::from(error),
+            }
+        })
+    }
+}
+
+/// A credential that one variable, or a pair of them, holds.
+struct Candidate {
+    /// The variables, for a person.
+    named: String,
+    /// The e-mail of a pair.
+    email: Option<String>,
+    recognised: Recognised,
+}
+
+fn candidates(search: &Search) -> Result<Vec<Candidate>, Error> {
+    if let Some(value) = search.secret_variable(OWN)? {
+        return Ok(vec![Candidate::single(OWN, &value, search)?]);
+    }
+    let mut candidates = Vec::new();
+    for name in SINGLE {
+        if let Some(value) = search.secret_variable(name)? {
+            candidates.push(Candidate::single(name, &value, search)?);
+        }
+    }
+    for (email, key) in PAIRS {
+        match (search.variable(email), search.secret_variable(key)?) {
+            (None, None) => {}
+            (Some(address), Some(value)) => {
+                candidates.push(Candidate::pair(email, address, key, &value, search)?)
+            }
+            (Some(_), None) => {
+                return Err(half(email, key).hint(format!(
+                    "set {key} to the path of the account's key; {email} is the e-mail alone. A JSON key needs no \
+                     e-mail: put it into {OWN}"
+                )));
+            }
+            (None, Some(_)) => {
+                return Err(half(key, email).hint(format!(
+                    "set {email} to the service account's e-mail. A JSON key needs no e-mail: put its path into {OWN}"
+                )));
+            }
+        }
+    }
+    Ok(candidates)
+}
+
+fn half(set: &str, missing: &str) -> Error {
+    Error::invalid("half_pair", format!("{set} is set, and {missing}, which goes with it, is not"))
+}
+
+/// The one credential, where all that is set is one and the same.
+fn only_one(mut candidates: Vec<Candidate>) -> Result<Option<Candidate>, Error> {
+    let Some(other) = candidates.iter().skip(1).find(|other| !other.same_as(&candidates[0])) else {
+        return Ok(if candidates.is_empty() { None } else { Some(candidates.swap_remove(0)) });
+    };
+    let first = &candidates[0];
+    Err(Error::invalid(
+        "contradiction",
+        format!(
+            "{} and {} hold different credentials: {} and {}",
+            first.named,
+            other.named,
+            first.describe(),
+            other.describe()
+        ),
+    )
+    .hint(format!("unset the one that is wrong, or set {OWN}, which beats both")))
+}
+
+impl Candidate {
+    fn single(name: &str, value: &Secret, search: &Search) -> Result<Self, Error> {
+        let recognised = Recognised::from_value(value, name, search)?;
+        if matches!(recognised.shape, Shape::Pem(_)) {
+            return Err(Error::invalid(
+                "missing_field",
+                format!("{name} holds a private key alone, which does not say whose it is"),
+            )
+            .hint(format!(
+                "put the whole JSON of the key into {name}; or set {} to the e-mail and {} to the path of the PEM",
+                PAIRS[0].0, PAIRS[0].1
+            )));
+        }
+        Ok(Self { named: name.to_owned(), email: None, recognised })
+    }
+
+    fn pair(email: &str, address: String, key: &str, value: &Secret, search: &Search) -> Result<Self, Error> {
+        let recognised = Recognised::from_value(value, key, search)?;
+        let in_key = match &recognised.shape {
+            Shape::Pem(_) => None,
+            Shape::Json(document) if document.credential_type() == Some("service_account") => {
+                document.text("client_email")?
+            }
+            _ => {
+                return Err(Error::invalid("wrong_type", format!("{key} holds no service account's key"))
+                    .hint(format!("set {key} to the path of the key of {address}")));
+            }
+        };
+        match in_key {
+            Some(actual) if actual != address => Err(Error::invalid(
+                "contradiction",
+                format!("{email} is {address}, and the key in {key} is of {actual}"),
+            )
+            .hint(format!("correct {email}, or set {key} to the key of {address}"))),
+            _ => Ok(Self { named: format!("{email} and {key}"), email: Some(address), recognised }),
+        }
+    }
+
+    fn same_as(&self, other: &Self) -> bool {
+        self.recognised.shape.same_as(&other.recognised.shape)
+    }
+
+    /// What it is, without a secret.
+    fn describe(&self) -> String {
+        let email = self.email.clone().or_else(|| self.recognised.shape.principal());
+        match email {
+            Some(email) => email,
+            None => self.recognised.shape.name().to_owned(),
+        }
+    }
+
+    fn found(self, search: &Search) -> Result<Found, Error> {
+        let Recognised { shape, place, warnings } = self.recognised;
+        let mut found = match shape {
+            Shape::Json(document) => credential::found(&document, search)?,
+            Shape::RefreshToken(refresh_token) => authorized_user::found(
+                Login {
+                    client_id: earth_engine_client::ID.to_owned(),
+                    client_secret: Some(earth_engine_client::SECRET.into()),
+                    refresh_token,
+                    scopes: None,
+                    token_uri: None,
+                    place,
+                },
+                search.settings(),
+            )?,
+            Shape::AccessToken(token) => access_token::found(&token, &place, search.host().clock.now())?,
+            Shape::Pem(pem) => service_account::found(
+                Key::from_pem(self.email.as_deref().unwrap_or_default(), &pem, &place)?,
+                search.scopes(),
+                None,
+                search.settings(),
+            )?,
+        };
+        found.warnings.extend(warnings);
+        Ok(found)
+    }
+}

@@ -1,0 +1,256 @@
+//! What people paste, and how it is recognised.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use ee_auth_core::host::Directory;
+use ee_auth_core::{Error, ExposeSecret, Search, Secret};
+use ee_auth_google::{Content, Document};
+use zeroize::Zeroizing;
+
+/// What a value turned out to be.
+///
+/// White space around it, a byte order mark and one pair of quotes do not count. Then the first of these that fits: JSON
+/// of any type that Google's libraries write, or the content of earthengine-api's file; a refresh token (`1//…`); an
+/// access token (`ya29.…`); a private key's PEM; the path of a file that holds any of these, relative to the working
+/// directory; base64 of any of these, wrapped or not, in either alphabet.
+#[derive(Debug)]
+pub enum Shape {
+    /// The JSON of a credential.
+    Json(Document),
+    /// A bare refresh token, taken to be one of Earth Engine's own client.
+    RefreshToken(Secret),
+    /// A bare access token.
+    AccessToken(Secret),
+    /// A private key, which does not say whose it is.
+    Pem(Secret),
+}
+
+impl Shape {
+    /// Whether both are the same credential, however each was written.
+    pub fn same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Json(a), Self::Json(b)) => a.same_as(b),
+            (Self::RefreshToken(a), Self::RefreshToken(b))
+            | (Self::AccessToken(a), Self::AccessToken(b))
+            | (Self::Pem(a), Self::Pem(b)) => a.same_as(b),
+            (Self::Json(document), Self::RefreshToken(token))
+            | (Self::RefreshToken(token), Self::Json(document)) => {
+                matches!(document.secret("refresh_token"), Ok(Some(other)) if other.same_as(token))
+                    && !document.has("client_id")
+            }
+            (Self::Json(document), Self::Pem(pem)) | (Self::Pem(pem), Self::Json(document)) => {
+                matches!(document.secret("private_key"), Ok(Some(other)) if same_key(&other, pem))
+            }
+            _ => false,
+        }
+    }
+
+    /// The account's e-mail, where it says so.
+    pub fn principal(&self) -> Option<String> {
+        match self {
+            Self::Json(document) => document.text("client_email").ok().flatten(),
+            _ => None,
+        }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Json(document) => document.credential_type().unwrap_or("a stored Earth Engine login"),
+            Self::RefreshToken(_) => "a refresh token",
+            Self::AccessToken(_) => "an access token",
+            Self::Pem(_) => "a private key",
+        }
+    }
+}
+
+fn same_key(a: &Secret, b: &Secret) -> bool {
+    let bare = |pem: &Secret| {
+        let text = Zeroizing::new(pem.expose_secret().replace("\\n", "\n"));
+        Secret::from(text.split_whitespace().collect::<String>())
+    };
+    bare(a).same_as(&bare(b))
+}
+
+/// A value that was recognised, and how.
+#[derive(Debug)]
+pub struct Recognised {
+    /// What it is.
+    pub shape: Shape,
+    /// Where it is and in which wrapping, for a person: `EE_AUTH_CREDENTIALS (base64)`.
+    pub place: String,
+    /// What a person should know though it can be used.
+    pub warnings: Vec<String>,
+}
+
+impl Recognised {
+    /// What the value of the variable `name` is.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is nothing that is known, which is said with what it
+    /// looks like, and where it is damaged.
+    pub fn from_value(value: &Secret, name: &str, search: &Search) -> Result<Self, Error> {
+        let text = unquoted(value.expose_secret());
+        if let Some(recognised) = plain(&text, name)? {
+            return Ok(recognised);
+        }
+        if let Some(recognised) = file(&text, name, search)? {
+            return Ok(recognised);
+        }
+        if let Some(decoded) = base64_text(&text) {
+            let place = format!("{name} (base64)");
+            let text = unquoted(&decoded);
+            if let Some(recognised) = plain(&text, &place)? {
+                return Ok(recognised);
+            }
+            if let Some(recognised) = file(&text, &place, search)? {
+                return Ok(recognised);
+            }
+        }
+        Err(unknown(&text, name))
+    }
+}
+
+/// `text` without white space, a byte order mark and one pair of quotes around it.
+fn unquoted(text: &str) -> Zeroizing<String> {
+    let bare = |text: &str| text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_owned();
+    let text = Zeroizing::new(bare(text));
+    let inside = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    match inside('"').or_else(|| inside('\'')) {
+        None => text,
+        // A JSON string that holds JSON: what `toJSON(secrets.KEY)` and `json.dumps(json.dumps(…))` write.
+        Some(_) if text.starts_with("\"{\\") => match serde_json::from_str::<String>(&text) {
+            Ok(inner) => Zeroizing::new(bare(&inner)),
+            Err(_) => text,
+        },
+        Some(inner) => Zeroizing::new(bare(inner)),
+    }
+}
+
+/// What can be told without looking anywhere else.
+fn plain(text: &str, place: &str) -> Result<Option<Recognised>, Error> {
+    let shape = if text.starts_with('{') {
+        Shape::Json(json(text, place)?)
+    } else if text.starts_with("1//") && is_word(text) {
+        Shape::RefreshToken(Secret::from(text))
+    } else if text.starts_with("ya29.") && is_word(text) {
+        Shape::AccessToken(Secret::from(text))
+    } else if text.starts_with("-----BEGIN") {
+        Shape::Pem(Secret::from(text))
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Recognised { shape, place: place.to_owned(), warnings: Vec::new() }))
+}
+
+/// JSON, mended where a shell or a form has put real line breaks into its strings.
+fn json(text: &str, place: &str) -> Result<Document, Error> {
+    Document::parse(text, place).or_else(|error| {
+        let mut mended = Zeroizing::new(String::with_capacity(text.len()));
+        let (mut in_string, mut escaped) = (false, false);
+        for c in text.chars() {
+            match c {
+                '\n' if in_string => mended.push_str("\\n"),
+                '\r' if in_string => {}
+                _ => mended.push(c),
+            }
+            in_string ^= c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+        }
+        // What was wrong with the original is what a person can look at.
+        if *mended == text { Err(error) } else { Document::parse(&mended, place).map_err(|_| error) }
+    })
+}
+
+/// The credential in the file that `text` names, if there is such a file.
+fn file(text: &str, place: &str, search: &Search) -> Result<Option<Recognised>, Error> {
+    // Nothing longer is a path on any system; and a look at the file system with a secret as the name would leave the
+    // secret in its logs.
+    if text.is_empty()
+        || text.len() > 4096
+        || text.chars().any(char::is_control)
+        || looks_like_base64_of_json(text)
+    {
+        return Ok(None);
+    }
+    let environment = &search.host().environment;
+    let expanded = match (text.strip_prefix("~/"), environment.directory(Directory::Home)) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => environment.directory(Directory::Working).unwrap_or_default().join(Path::new(text)),
+    };
+    if search.host().files.status(&expanded).is_err() {
+        return Ok(None);
+    }
+    let Some(content) = Content::read_if_present(search, &expanded)? else { return Ok(None) };
+    let place = format!("{} ({place})", content.place());
+    match plain(content.text()?, &place)? {
+        Some(recognised) => Ok(Some(Recognised { warnings: content.warnings().to_vec(), ..recognised })),
+        None => Err(Error::invalid("unrecognised", format!("{place} holds no credential")).hint(
+            "name the JSON of a service account's key, or the file that `earthengine authenticate` writes",
+        )),
+    }
+}
+
+/// Whether `text` begins as the base64 of `{`, with `"`, a line break or a space after it.
+fn looks_like_base64_of_json(text: &str) -> bool {
+    ["eyJ", "ewo", "ewog", "ew0K", "eyAi"].iter().any(|start| text.starts_with(start))
+}
+
+/// `text` decoded, where it is base64 in either alphabet, with or without line breaks and padding, of UTF-8 text.
+fn base64_text(text: &str) -> Option<Zeroizing<String>> {
+    const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    let packed = Zeroizing::new(text.replace("\\n", "").split_whitespace().collect::<String>());
+    let alphabet = if packed.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
+    let mut decoded = Zeroizing::new(GeneralPurpose::new(&alphabet, LENIENT).decode(packed.as_bytes()).ok()?);
+    if decoded.starts_with(&[0xff, 0xfe]) {
+        return utf16(&decoded);
+    }
+    String::from_utf8(std::mem::take(&mut *decoded)).ok().map(Zeroizing::new)
+}
+
+/// PowerShell's `[Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(…))` encodes UTF-16.
+fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    String::from_utf16(&units).ok().map(Zeroizing::new)
+}
+
+fn is_word(text: &str) -> bool {
+    !text.contains(char::is_whitespace)
+}
+
+/// The error for what was not recognised: what it looks like, and what is wanted. Nothing of it is shown.
+fn unknown(text: &str, name: &str) -> Error {
+    let looks_like = if is_word(text) && text.contains('@') {
+        "an e-mail address, without the key that goes with it"
+    } else if text.starts_with("4/") {
+        "an authorization code, which is no credential yet: it has to be exchanged where it was asked for"
+    } else if text.starts_with("GOCSPX-") || text.ends_with(".apps.googleusercontent.com") {
+        "a part of an OAuth client, which is no credential"
+    } else if text.starts_with("AIza") {
+        "an API key, which Earth Engine does not accept"
+    } else if text.starts_with('$') || text.contains("${{") || text.starts_with('%') {
+        "the name of a variable or secret that was not replaced by its value"
+    } else if text.starts_with("***") {
+        "the stars that CI systems print in place of a secret"
+    } else if is_word(text) && (text.contains(['/', '\\']) || text.ends_with(".json")) && text.len() < 4096 {
+        "a path, and there is no such file"
+    } else if looks_like_base64_of_json(text) {
+        "base64 of JSON that was cut off or damaged"
+    } else if text.contains("private_key") || text.contains("client_email") {
+        "a part of a service account's key, not the whole of it"
+    } else {
+        "nothing that ee-auth knows"
+    };
+    Error::invalid(
+        "unrecognised",
+        format!("{name} is set, but holds no credential: it looks like {looks_like}"),
+    )
+    .hint(format!(
+        "set {name} to the whole JSON of a service account's key, to base64 of it, or to the path of its file"
+    ))
+}

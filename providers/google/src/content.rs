@@ -1,0 +1,157 @@
+//! The content of a credential file or variable, before anyone says what it is.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use ee_auth_core::host::{FileReadError, MAX_CREDENTIAL_FILE};
+use ee_auth_core::{Error, Search};
+use zeroize::Zeroizing;
+
+use crate::Document;
+
+/// What a file or variable holds. `Debug` shows where it is, not what.
+pub struct Content {
+    bytes: Zeroizing<Vec<u8>>,
+    place: String,
+    path: Option<PathBuf>,
+    warnings: Vec<String>,
+}
+
+impl Content {
+    /// Text that came from `place`: words for a person.
+    pub fn new(bytes: impl Into<Vec<u8>>, place: impl Into<String>) -> Self {
+        Self { bytes: Zeroizing::new(bytes.into()), place: place.into(), path: None, warnings: Vec::new() }
+    }
+
+    /// The content of a file; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is over 1 MiB, no regular file, or cannot be
+    /// read.
+    pub fn read_if_present(search: &Search, path: &Path) -> Result<Option<Self>, Error> {
+        let place = path.display().to_string();
+        let read = match search.read(path) {
+            Ok(read) => read,
+            Err(FileReadError::NotFound) => return Ok(None),
+            Err(error) => return Err(unreadable(&place, &error)),
+        };
+        let mut warnings = Vec::new();
+        if read.status.readable_by_others() {
+            warnings.push(format!("{place} can be read by other users of this machine: `chmod 600 {place}`"));
+        }
+        Ok(Some(Self { bytes: read.bytes, place, path: Some(path.to_owned()), warnings }))
+    }
+
+    /// The content of a file that `named_by` names, so that its absence is an error.
+    ///
+    /// # Errors
+    /// As [`Content::read_if_present`], and where there is no such file.
+    pub fn read(search: &Search, path: &Path, named_by: &str) -> Result<Self, Error> {
+        Self::read_if_present(search, path)?.ok_or_else(|| {
+            Error::invalid(
+                "no_such_file",
+                format!("{named_by} names {}, and there is no such file", path.display()),
+            )
+            .hint(format!("correct the path in {named_by}, or unset it"))
+        })
+    }
+
+    /// The content as text without the white space around it.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is empty, or anything but UTF-8 without a byte
+    /// order mark.
+    pub fn text(&self) -> Result<&str, Error> {
+        let place = &self.place;
+        let refuse = |what: &str| {
+            Err(Error::invalid("encoding", format!("{place} {what}"))
+                .hint("save it as UTF-8 without a byte order mark, or download it again"))
+        };
+        let bytes = self.bytes.as_slice();
+        match bytes {
+            [0xef, 0xbb, 0xbf, ..] => {
+                return refuse(
+                    "begins with a byte order mark (U+FEFF), which Google's own libraries refuse too",
+                );
+            }
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, b'{', ..] | [b'{', 0, ..] => {
+                return refuse("is UTF-16 text, as some Windows editors and `>` in PowerShell write it");
+            }
+            _ if bytes.contains(&0) => {
+                return refuse("holds NUL bytes: it is no text file, or a crash left it damaged");
+            }
+            _ => {}
+        }
+        match std::str::from_utf8(bytes).map(str::trim) {
+            Ok("") => Err(Error::invalid("empty", format!("{place} is empty"))
+                .hint("download or copy the credential again")),
+            Ok(text) => Ok(text),
+            Err(_) => refuse("is not UTF-8 text"),
+        }
+    }
+
+    /// The credential's JSON that it holds.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it holds none.
+    pub fn document(&self) -> Result<Document, Error> {
+        let mut document = Document::parse(self.text()?, &self.place)?;
+        document.warnings.extend(self.warnings.iter().cloned());
+        Ok(document)
+    }
+
+    /// Where it is, for a person.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The file it was read from, where it was one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// What a person should know though it can be used.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}
+
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Content").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+fn unreadable(place: &str, error: &FileReadError) -> Error {
+    let (detail, hint) = match error {
+        FileReadError::TooLarge { .. } => (
+            "too_large",
+            format!("a credential file has a few KiB; at most {} KiB are read", MAX_CREDENTIAL_FILE / 1024),
+        ),
+        FileReadError::NotRegular(_) => ("not_a_file", "name the credential file itself".to_owned()),
+        _ => ("unreadable", format!("see who may read it with `ls -l {place}`")),
+    };
+    Error::invalid(detail, format!("{place} cannot be used: {error}")).hint(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_plain_text_is_refused_by_name() {
+        for (bytes, expected) in [
+            (&b""[..], "invalid.empty"),
+            (b"  \n", "invalid.empty"),
+            (b"\xef\xbb\xbf{}", "invalid.encoding"),
+            (b"\xff\xfe{\0}\0", "invalid.encoding"),
+            (b"{\0}\0", "invalid.encoding"),
+            (b"{\"a\":\"\0\"}", "invalid.encoding"),
+            (b"\0\0\0\0", "invalid.encoding"),
+            (b"{\"a\":\"\xff\"}", "invalid.encoding"),
+        ] {
+            let error = Content::new(bytes, "the test").text().expect_err("it should be refused");
+            assert_eq!(error.code(), expected, "{}", String::from_utf8_lossy(bytes));
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Google's credential files and the exchanges that they allow: what several providers share.
+//!
+//! - [`Content`]: the content of a file or variable, as text.
+//! - [`Document`]: a credential's JSON, read with suspicion.
+//! - [`credential`]: what a document is, by its `type`, as something that was found.
+//! - [`service_account`]: a key that signs assertions (RFC 7523).
+//! - [`authorized_user`]: a refresh token (RFC 6749, section 6).
+//! - [`authorization_code`]: a code with its verifier (RFC 6749, section 4.1; RFC 7636).
+//! - [`access_token`]: a token that somebody else got.
+//! - [`token_endpoint`]: how these ask, and what the answers mean.
+
+pub mod access_token;
+pub mod authorization_code;
+pub mod authorized_user;
+pub mod credential;
+pub mod service_account;
+pub mod token_endpoint;
+
+mod adapter;
+mod content;
+mod document;
+mod rejection;
+
+pub use content::Content;
+pub use document::Document;
+
+/// Earth Engine's own OAuth client, as earthengine-api ships it (`oauth.py`). An installed application's secret is not
+/// confidential (RFC 8252, section 8.5).
+pub mod earth_engine_client {
+    /// The client id that a stored credential has when it names none.
+    pub const ID: &str = "517222506229-vsmmajv00ul0bs7p89v5m89qs8eb9359.apps.googleusercontent.com";
+    /// The secret that goes with it.
+    pub const SECRET: &str = "RUP0RZ6e0pPhDzsqIJ7KlNd1";
+}

@@ -1,0 +1,308 @@
+//! What it means when an endpoint says no, and what to do about it.
+
+use ee_auth_core::{Error, redact};
+use serde_json::Value;
+use url::Url;
+
+use crate::token_endpoint::shown;
+
+/// Who is asking, since the same error means different things to different people.
+#[derive(Clone, Copy, Debug)]
+pub enum Asker<'a> {
+    /// A service account with this e-mail, for itself or for the subject.
+    ServiceAccount {
+        /// Its e-mail.
+        email: &'a str,
+        /// Whom it stands for, by domain-wide delegation.
+        subject: Option<&'a str>,
+        /// Where its key is.
+        place: &'a str,
+    },
+    /// A person's refresh token.
+    User {
+        /// Where it is stored.
+        place: &'a str,
+    },
+    /// Somebody who has just logged in.
+    Code,
+}
+
+/// The error that an endpoint gave.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    status: u16,
+    /// `error` of RFC 6749, section 5.2, or `status` of Google's API errors (AIP-193).
+    error: String,
+    /// `error_subtype`: Google's reason for a reauthentication.
+    subtype: String,
+    /// The words that came with it, fit to show.
+    description: String,
+}
+
+impl Refused {
+    pub(crate) fn read(status: u16, body: &[u8]) -> Self {
+        let json: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |value: &Value| value.as_str().map(redact).unwrap_or_default();
+        let error = &json["error"];
+        if error.is_object() {
+            return Self {
+                status,
+                error: text(&error["status"]),
+                subtype: String::new(),
+                description: text(&error["message"]),
+            };
+        }
+        Self {
+            status,
+            error: text(error),
+            subtype: text(&json["error_subtype"]),
+            description: text(&json["error_description"]),
+        }
+    }
+}
+
+/// In plain words: what the endpoint refused, why, and what to do. `clock_ahead` is by how many seconds this machine's
+/// clock differs from the server's, where it is known.
+pub(crate) fn explain(refused: &Refused, asker: &Asker<'_>, url: &Url, clock_ahead: Option<i64>) -> Error {
+    let Refused { status, error, subtype, description } = refused;
+    let wrong_clock = clock_ahead.filter(|seconds| seconds.abs() > 300);
+    let about_time = description.contains("short-lived") || description.contains("timeframe");
+    let case = match error.as_str() {
+        "invalid_grant" if subtype == "invalid_rapt" || description.contains("invalid_rapt") => {
+            Case::Reauthentication
+        }
+        "rapt_required" | "invalid_rapt" => Case::Reauthentication,
+        "invalid_grant" if about_time || (wrong_clock.is_some() && asker.signs()) => Case::Clock,
+        "invalid_grant" => Case::Grant,
+        "invalid_scope" => Case::Scope,
+        "invalid_client" => Case::Client,
+        "deleted_client" | "disabled_client" => Case::DeletedClient,
+        "unauthorized_client" => Case::UnauthorizedClient,
+        "access_denied" => Case::Denied,
+        "admin_policy_enforced" | "org_internal" => Case::Policy,
+        _ => Case::Other,
+    };
+    let (detail, meaning, hint) = case.words(asker, description, wrong_clock);
+    let said = match (error.as_str(), description.as_str()) {
+        ("", "") => format!("answered {status}"),
+        (error, "") => format!("answered {error}"),
+        ("", words) => format!("answered {status}: {words}"),
+        (error, words) => format!("answered {error}: {}", words.trim_end_matches('.')),
+    };
+    Error::rejected(detail, format!("{}: {} {said}. {meaning}", asker.who(), shown(url))).hint(hint)
+}
+
+impl Asker<'_> {
+    fn who(&self) -> String {
+        match self {
+            Self::ServiceAccount { email, subject: None, place } => {
+                format!("service account {email} ({place})")
+            }
+            Self::ServiceAccount { email, subject: Some(subject), place } => {
+                format!("service account {email} for {subject} ({place})")
+            }
+            Self::User { place } => format!("the stored login in {place}"),
+            Self::Code => "the authorization code".to_owned(),
+        }
+    }
+
+    fn signs(&self) -> bool {
+        matches!(self, Self::ServiceAccount { .. })
+    }
+}
+
+enum Case {
+    Reauthentication,
+    Clock,
+    Grant,
+    Scope,
+    Client,
+    DeletedClient,
+    UnauthorizedClient,
+    Denied,
+    Policy,
+    Other,
+}
+
+const LOG_IN_AGAIN: &str = "log in again: `earthengine authenticate --force`";
+const KEYS: &str = "https://console.cloud.google.com/iam-admin/serviceaccounts";
+
+impl Case {
+    /// The code after the dot, what it means, what to do.
+    fn words(
+        &self,
+        asker: &Asker<'_>,
+        description: &str,
+        wrong_clock: Option<i64>,
+    ) -> (&'static str, String, String) {
+        let own = |detail, meaning: &str, hint: &str| (detail, meaning.to_owned(), hint.to_owned());
+        match (self, asker) {
+            (Self::Reauthentication, _) => own(
+                "invalid_rapt",
+                "Your organisation ends Google Cloud sessions after some hours and wants you to sign in again",
+                "log in again: `earthengine authenticate --force`; for work that runs unattended, use a service \
+                 account, which no session limit ends",
+            ),
+            (Self::Clock, _) => (
+                "invalid_grant",
+                match wrong_clock {
+                    Some(ahead) if ahead > 0 => format!("This machine's clock is {} ahead of Google's", span(ahead)),
+                    Some(behind) => format!("This machine's clock is {} behind Google's", span(-behind)),
+                    None => "Google does not accept the time that the assertion was signed at".to_owned(),
+                },
+                "set the clock right (`timedatectl set-ntp true` on most Linux systems) and try again".to_owned(),
+            ),
+            (Self::Grant, Asker::ServiceAccount { email, .. }) if description.contains("Signature") => (
+                "invalid_grant",
+                "The key does not belong to the account any more: it was deleted or disabled, or the file was changed"
+                    .to_owned(),
+                format!("look at the keys of {email} and make a new one: {KEYS}"),
+            ),
+            (Self::Grant, Asker::ServiceAccount { email, subject, .. }) => (
+                "invalid_grant",
+                match subject {
+                    None => format!("Google knows no account {email}: it was deleted or disabled"),
+                    Some(subject) => {
+                        format!("Google knows no account {subject}, or none that {email} may stand for")
+                    }
+                },
+                format!("see whether the account exists and is enabled: {KEYS}"),
+            ),
+            (Self::Grant, Asker::User { .. }) => own(
+                "invalid_grant",
+                "The login has ended: it was revoked, the password was changed, it was unused for six months, or it \
+                 is of an app in testing, whose logins last seven days",
+                LOG_IN_AGAIN,
+            ),
+            (Self::Grant, Asker::Code) => own(
+                "invalid_grant",
+                "The code was used before, has expired (a code lasts a few minutes), or belongs to another login",
+                "start the login again and paste the new code",
+            ),
+            (Self::Scope, Asker::ServiceAccount { .. }) => own(
+                "invalid_scope",
+                "One of the scopes that were asked for does not exist, or none was asked for",
+                "correct `scopes` in ee-auth.toml, EE_AUTH_SCOPES or --scopes; `earthengine` is enough for Earth \
+                 Engine alone",
+            ),
+            (Self::Scope, _) => own(
+                "invalid_scope",
+                "More was asked for than was granted at the login",
+                "log in again and grant all scopes: `earthengine authenticate --force`, or ask for fewer with --scopes",
+            ),
+            (Self::Client, Asker::User { place }) => (
+                "invalid_client",
+                "Google does not know the OAuth client, or its secret is another one".to_owned(),
+                format!(
+                    "`client_id` and `client_secret` in {place} must be of the client that made the login; log in \
+                     again: `earthengine authenticate --force`"
+                ),
+            ),
+            (Self::Client, _) => own(
+                "invalid_client",
+                "Google does not know the OAuth client, or its secret is another one",
+                "download the client's JSON again: https://console.cloud.google.com/apis/credentials",
+            ),
+            (Self::DeletedClient, _) => own(
+                "deleted_client",
+                "The OAuth client that made this login was deleted or disabled, and its logins with it",
+                "log in again with Earth Engine's own client: `earthengine authenticate --force`, or restore yours \
+                 within 30 days: https://console.cloud.google.com/apis/credentials",
+            ),
+            (Self::UnauthorizedClient, Asker::ServiceAccount { email, subject: Some(subject), .. }) => (
+                "unauthorized_client",
+                format!("{email} may not stand for {subject} with these scopes"),
+                "a Workspace administrator grants it: https://admin.google.com/ac/owl/domainwidedelegation, with the \
+                 client id of the service account and exactly the scopes asked for"
+                    .to_owned(),
+            ),
+            (Self::UnauthorizedClient, _) => own(
+                "unauthorized_client",
+                "The OAuth client may not ask in this way, or the login was made by another client",
+                LOG_IN_AGAIN,
+            ),
+            (Self::Denied, _) => own(
+                "access_denied",
+                "Somebody, or a policy of the organisation, refused the access",
+                "log in again and allow the access; if an administrator blocks it, ask for the app to be allowed",
+            ),
+            (Self::Policy, _) => own(
+                "admin_policy_enforced",
+                "Your organisation's policy does not allow this app the scopes it asks for",
+                "ask your administrator to allow it, or use an OAuth client or service account of your organisation's",
+            ),
+            (Self::Other, _) => own(
+                "refused",
+                "The credential was not accepted",
+                "`ee-auth explain` shows where the credential comes from; get a new one from there",
+            ),
+        }
+    }
+}
+
+/// Seconds in the largest unit that fits.
+fn span(seconds: i64) -> String {
+    match seconds {
+        ..=119 => format!("{seconds} seconds"),
+        120..=7_199 => format!("{} minutes", seconds / 60),
+        7_200..=172_799 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(body: &str, asker: &Asker<'_>, ahead: Option<i64>) -> Error {
+        let url = Url::parse("https://oauth2.googleapis.com/token").unwrap();
+        explain(&Refused::read(400, body.as_bytes()), asker, &url, ahead)
+    }
+
+    const KEY: Asker<'_> = Asker::ServiceAccount {
+        email: "robot@example.iam.gserviceaccount.com",
+        subject: None,
+        place: "key.json",
+    };
+    const USER: Asker<'_> = Asker::User { place: "~/.config/earthengine/credentials" };
+
+    #[test]
+    fn each_refusal_has_its_code_and_a_next_step() {
+        for (body, asker, code) in [
+            (
+                r#"{"error":"invalid_grant","error_description":"Invalid JWT Signature."}"#,
+                &KEY,
+                "rejected.invalid_grant",
+            ),
+            (
+                r#"{"error":"invalid_grant","error_description":"Token has been expired or revoked."}"#,
+                &USER,
+                "rejected.invalid_grant",
+            ),
+            (r#"{"error":"invalid_grant","error_subtype":"invalid_rapt"}"#, &USER, "rejected.invalid_rapt"),
+            (r#"{"error":"invalid_scope"}"#, &USER, "rejected.invalid_scope"),
+            (r#"{"error":"invalid_client"}"#, &USER, "rejected.invalid_client"),
+            (r#"{"error":"deleted_client"}"#, &USER, "rejected.deleted_client"),
+            (r#"{"error":"unauthorized_client"}"#, &KEY, "rejected.unauthorized_client"),
+            (r#"{"error":{"status":"PERMISSION_DENIED","message":"no"}}"#, &KEY, "rejected.refused"),
+            ("<html>", &KEY, "rejected.refused"),
+        ] {
+            let error = explained(body, asker, None);
+            assert_eq!(error.code(), code, "{body}");
+            assert!(error.next_step().is_some());
+        }
+    }
+
+    #[test]
+    fn a_wrong_clock_is_told_from_a_wrong_key() {
+        let body = r#"{"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."}"#;
+        let error = explained(body, &KEY, Some(-3 * 3600));
+        assert!(error.message().contains("clock is 3 hours behind"), "{error}");
+    }
+
+    #[test]
+    fn what_a_server_repeats_is_not_shown() {
+        let body = r#"{"error":"invalid_grant","error_description":"bad token 1//0abcdef"}"#;
+        assert!(!explained(body, &USER, None).message().contains("0abcdef"));
+    }
+}

@@ -1,0 +1,254 @@
+//! A service account's key: it signs assertions that are exchanged for tokens (RFC 7523, section 2.1; AIP-4112).
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ee_auth_core::host::Body;
+use ee_auth_core::retry::Repeat;
+use ee_auth_core::{BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Secret, Token, TokenSource};
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::Document;
+use crate::token_endpoint::{self, Asker};
+
+/// The grant type of RFC 7523, section 2.1.
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// How long an assertion is valid: Google's longest.
+const ASSERTION_LIFETIME: Duration = Duration::from_secs(3600);
+
+const NEW_KEY: &str = "make a new key of type JSON and use it unchanged: \
+                       https://console.cloud.google.com/iam-admin/serviceaccounts";
+
+/// Everything that an assertion needs.
+pub struct Key {
+    /// The account's e-mail: the issuer of the assertion.
+    pub email: String,
+    /// The key's id, by which Google finds its other half; `None` for a key without its JSON.
+    pub key_id: Option<String>,
+    /// The token endpoint that the key's file names.
+    pub token_uri: Option<String>,
+    /// Where the key is, for a person.
+    pub place: String,
+    pair: RsaKeyPair,
+}
+
+impl Key {
+    /// A key from its PEM, for the account `email`.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where `pem` holds no RSA key of at least 2048 bits.
+    pub fn from_pem(email: &str, pem: &Secret, place: &str) -> Result<Self, Error> {
+        if !email.contains('@') || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(Error::invalid(
+                "email",
+                format!("{place}: {email:?} is not a service account's e-mail"),
+            )
+            .hint("it looks like NAME@PROJECT.iam.gserviceaccount.com"));
+        }
+        Ok(Self {
+            email: email.to_owned(),
+            key_id: None,
+            token_uri: None,
+            place: place.to_owned(),
+            pair: key_pair(pem, place)?,
+        })
+    }
+
+    /// A key from the JSON that the Cloud console gives.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where fields are missing, all of which are named, or the
+    /// private key is damaged.
+    pub fn from_document(document: &Document) -> Result<Self, Error> {
+        document.require(&["client_email", "private_key"], NEW_KEY)?;
+        let email = document.text("client_email")?.unwrap_or_default();
+        let pem = document.secret("private_key")?.unwrap_or_else(|| Secret::from(""));
+        let key = Self::from_pem(&email, &pem, document.place())?;
+        Ok(Self { key_id: document.text("private_key_id")?, token_uri: document.text("token_uri")?, ..key })
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("email", &self.email)
+            .field("key_id", &self.key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A key as something that was found: its tokens are asked with `scopes`, for `subject` where one is given
+/// (domain-wide delegation).
+///
+/// # Errors
+/// [`Outcome::Untrusted`](ee_auth_core::Outcome::Untrusted) where the file names a token endpoint that is not
+/// Google's.
+pub fn found(
+    key: Key,
+    scopes: Scopes,
+    subject: Option<String>,
+    settings: &ee_auth_core::Settings,
+) -> Result<Found, Error> {
+    let endpoint = settings
+        .endpoints
+        .token_for(key.token_uri.as_deref(), &settings.trusted_hosts)
+        .map_err(|error| error.in_place(&key.place))?;
+    let origin = match &subject {
+        None => format!("service account key in {}", key.place),
+        Some(subject) => format!("service account key in {}, for {subject}", key.place),
+    };
+    let principal = subject.clone().unwrap_or_else(|| key.email.clone());
+    let mut found = Found::new(ServiceAccount { key, endpoint, scopes: scopes.clone(), subject }, origin);
+    found.principal = Some(principal);
+    found.scopes = scopes;
+    Ok(found)
+}
+
+#[derive(Debug)]
+struct ServiceAccount {
+    key: Key,
+    endpoint: url::Url,
+    scopes: Scopes,
+    subject: Option<String>,
+}
+
+impl ServiceAccount {
+    /// The JWT of RFC 7523, section 3, in JWS compact serialization (RFC 7515, section 7.1), signed with RS256.
+    fn assertion(&self, now: SystemTime) -> Result<Zeroizing<String>, Error> {
+        let issued_at = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut header = json!({ "alg": "RS256", "typ": "JWT" });
+        if let Some(key_id) = &self.key.key_id {
+            header["kid"] = json!(key_id);
+        }
+        let mut claims = json!({
+            "iss": self.key.email,
+            "scope": self.scopes.to_parameter(),
+            "aud": self.endpoint.as_str(),
+            "iat": issued_at,
+            "exp": issued_at + ASSERTION_LIFETIME.as_secs(),
+        });
+        if let Some(subject) = &self.subject {
+            claims["sub"] = json!(subject);
+        }
+        let mut jwt = Zeroizing::new(format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header.to_string()),
+            URL_SAFE_NO_PAD.encode(claims.to_string())
+        ));
+        let mut signature = vec![0; self.key.pair.public().modulus_len()];
+        self.key.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), jwt.as_bytes(), &mut signature).map_err(
+            |_| Error::internal("signing the assertion failed: the system gives no random numbers"),
+        )?;
+        jwt.push('.');
+        URL_SAFE_NO_PAD.encode_string(&signature, &mut jwt);
+        Ok(jwt)
+    }
+}
+
+impl TokenSource for ServiceAccount {
+    fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>> {
+        Box::pin(async move {
+            let assertion = self.assertion(exchange.host.clock.now())?;
+            let form = Body::form([("grant_type", GRANT_TYPE), ("assertion", &assertion)]);
+            let asker = Asker::ServiceAccount {
+                email: &self.key.email,
+                subject: self.subject.as_deref(),
+                place: &self.key.place,
+            };
+            let granted = token_endpoint::post(exchange, &self.endpoint, form, Repeat::Safe, &asker).await?;
+            Ok(granted.token)
+        })
+    }
+}
+
+/// The RSA key in `pem`, PKCS#8 or PKCS#1, however the line breaks were mangled on the way.
+fn key_pair(pem: &Secret, place: &str) -> Result<RsaKeyPair, Error> {
+    let bad = |what: &str| {
+        Err(Error::invalid("private_key", format!("{place}: the private key {what}")).hint(NEW_KEY))
+    };
+    let Some(mended) = mend(pem.expose_secret()) else {
+        return bad("is no PEM: it has no -----BEGIN …----- and -----END …----- lines that match");
+    };
+    if mended.starts_with("-----BEGIN ENCRYPTED") {
+        return bad("is encrypted with a passphrase; Google's keys are not");
+    }
+    let pair = match PrivateKeyDer::from_pem_slice(mended.as_bytes()) {
+        Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+        Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
+        Ok(_) => return bad("is not an RSA key"),
+        Err(_) => return bad("is damaged: what stands between its BEGIN and END lines is no key"),
+    };
+    match pair {
+        Ok(pair) => Ok(pair),
+        Err(reason) if reason.to_string() == "TooSmall" => bad("has fewer than 2048 bits"),
+        Err(_) => bad("is damaged, or is not an RSA key"),
+    }
+}
+
+/// The first PEM block of `text` with its line breaks put right: `\n` written as two characters, breaks turned into
+/// spaces and carriage returns are what forms and shells make of them.
+fn mend(text: &str) -> Option<Zeroizing<String>> {
+    const BEGIN: &str = "-----BEGIN ";
+    const END: &str = "-----END ";
+    let after_begin = &text[text.find(BEGIN)? + BEGIN.len()..];
+    let (label, rest) = after_begin.split_once("-----")?;
+    let (body, after_end) = rest.split_once(END)?;
+    if !after_end.strip_prefix(label)?.starts_with("-----") {
+        return None;
+    }
+    let mut mended = Zeroizing::new(format!("{BEGIN}{label}-----\n"));
+    let body = Zeroizing::new(body.replace("\\r", "").replace("\\n", ""));
+    mended.extend(body.chars().filter(|c| !c.is_whitespace() && *c != '\\'));
+    mended.push('\n');
+    mended.push_str(END);
+    mended.push_str(label);
+    mended.push_str("-----\n");
+    Some(mended)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_breaks_are_mended() {
+        let expected = "-----BEGIN PRIVATE KEY-----\nAAAABBBB\n-----END PRIVATE KEY-----\n";
+        for mangled in [
+            "-----BEGIN PRIVATE KEY-----\nAAAA\nBBBB\n-----END PRIVATE KEY-----\n",
+            "-----BEGIN PRIVATE KEY-----\\nAAAA\\nBBBB\\n-----END PRIVATE KEY-----\\n",
+            "-----BEGIN PRIVATE KEY-----\\\\nAAAA\\\\nBBBB\\\\n-----END PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY----- AAAA BBBB -----END PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----\r\nAAAA\r\nBBBB\r\n-----END PRIVATE KEY-----\r\n",
+        ] {
+            assert_eq!(mend(mangled).unwrap().as_str(), expected, "{mangled}");
+        }
+        for broken in ["", "AAAA", "-----BEGIN PRIVATE KEY-----\nAAAA", "-----BEGIN A-----\n-----END B-----"]
+        {
+            assert!(mend(broken).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_bad_key_is_refused_without_being_shown() {
+        for pem in [
+            "",
+            "hunter2",
+            "-----BEGIN PRIVATE KEY-----\nhunter2!\n-----END PRIVATE KEY-----",
+            "-----BEGIN PRIVATE KEY-----\naHVudGVyMg==\n-----END PRIVATE KEY-----",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\naHVudGVyMg==\n-----END ENCRYPTED PRIVATE KEY-----",
+            "-----BEGIN PUBLIC KEY-----\naHVudGVyMg==\n-----END PUBLIC KEY-----",
+        ] {
+            let error = Key::from_pem("robot@example.com", &Secret::from(pem), "key.pem").unwrap_err();
+            assert_eq!(error.code(), "invalid.private_key");
+            assert!(!error.message().contains("hunter2") && !error.message().contains("aHVud"));
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The provider `persistent`: the credential that `ee.Authenticate()`, `earthengine authenticate` and rgee store.
+//!
+//! It reads `~/.config/earthengine/credentials`, on every system, as earthengine-api does; for a profile
+//! `~/.config/earthengine/<profile>/credentials`, where rgee keeps its users. The keys are `refresh_token`,
+//! `client_id` and `client_secret` (Earth Engine's own client where they are missing), `scopes` and `project`. A file
+//! without a refresh token holds no credential: `earthengine set_project` writes such a one for its `project` alone.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ee_auth_core::host::Directory;
+use ee_auth_core::{BoxFuture, Error, Finding, Kind, Options, Provider, Search};
+use ee_auth_google::{Content, Document, credential};
+
+/// How `persistent` is configured: not at all. The profile chooses the file.
+pub const KIND: Kind = Kind {
+    name: "persistent",
+    summary: "the credential that ee.Authenticate() or `earthengine authenticate` stored",
+    interactive: false,
+    declared_only: false,
+    options: &[],
+    build: |_name, _options: &Options| Ok(Arc::new(Persistent)),
+};
+
+/// The file of the search's profile; `None` where the system has no home directory.
+pub fn credentials_file(search: &Search) -> Option<PathBuf> {
+    let mut path = search.host().environment.directory(Directory::Home)?.join(".config").join("earthengine");
+    if let Some(profile) = &search.settings().profile {
+        path.push(profile.as_str());
+    }
+    Some(path.join("credentials"))
+}
+
+/// The project that is stored beside the credential, or without one; and the file that it is in.
+pub fn stored_project(search: &Search) -> Option<(String, PathBuf)> {
+    let path = credentials_file(search)?;
+    // A file that cannot be read is the provider's to report, if it is asked.
+    let document = document(search, &path).ok()??;
+    Some((document.text("project").ok()??, path))
+}
+
+fn document(search: &Search, path: &std::path::Path) -> Result<Option<Document>, Error> {
+    Content::read_if_present(search, path)?.map(|content| content.document()).transpose()
+}
+
+/// The provider.
+#[derive(Debug)]
+pub struct Persistent;
+
+impl Provider for Persistent {
+    fn kind(&self) -> &'static Kind {
+        &KIND
+    }
+
+    fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
+        Box::pin(async move {
+            let Some(path) = credentials_file(search) else {
+                return Finding::not_found("no home directory is known, so there is no stored credential")
+                    .hint("set HOME");
+            };
+            let document = match document(search, &path) {
+                Ok(Some(document)) => document,
+                Ok(None) => {
+                    return Finding::not_found(match &search.settings().profile {
+                        None => "nobody has logged in on this machine".to_owned(),
+                        Some(profile) => format!("nobody has logged in as profile {profile}"),
+                    })
+                    .hint("`earthengine authenticate` logs in and stores a credential there");
+                }
+                Err(error) => {
+                    return Finding::from(error.hint("log in again: `earthengine authenticate --force`"));
+                }
+            };
+            if document.has("refresh_token") {
+                let found = credential::earth_engine(&document, search).map(|mut found| {
+                    found.warnings.extend(document.warnings.iter().cloned());
+                    found
+                });
+                return Finding::from(found);
+            }
+            match document.credential_type() {
+                Some(other) => {
+                    Finding::not_found(format!("{} holds a {other} credential, not a login", path.display()))
+                        .hint(
+                            "earthengine-api reads no such file there either; name it in EE_AUTH_CREDENTIALS",
+                        )
+                }
+                None => Finding::not_found(format!("{} holds a project, but no login", path.display()))
+                    .hint("`earthengine authenticate` logs in and stores a credential there"),
+            }
+        })
+    }
+}
