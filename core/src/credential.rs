@@ -93,6 +93,11 @@ impl Credential {
         }
     }
 
+    /// The token that is held already, if it is valid. Makes no exchange.
+    pub fn held_token(&self) -> Option<TokenGuard<'_>> {
+        self.lend(Duration::ZERO)
+    }
+
     /// Forgets the token that is held: for when a server answers 401 to it. The next caller gets a new one.
     pub fn invalidate(&self) {
         self.0.held.store(None);
@@ -143,6 +148,11 @@ impl Credential {
     /// What a person should know though it works.
     pub fn warnings(&self) -> &[String] {
         &self.0.found.warnings
+    }
+
+    /// What its exchanges use: the machine, the endpoints, the scopes that were asked for.
+    pub fn exchange(&self) -> &Exchange {
+        &self.0.exchange
     }
 
     /// The token in memory that is valid for `least` from now, if there is one. Sees to it that one about to expire

@@ -1,0 +1,202 @@
+//! The command line, each flag defined once: the help, the man pages and the completions are made from this.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Gets a Google Earth Engine credential to whoever needs one.
+///
+/// Providers are asked in order: what is passed, variables, the key in ee-auth.toml, the login that ee.Authenticate()
+/// stored, application-default credentials, gcloud, the machine's own account. The first that has a credential wins.
+/// `ee-auth explain` shows which, and why not another.
+#[derive(Debug, Parser)]
+#[command(name = "ee-auth", version, styles = STYLES, disable_help_subcommand = true, after_help = EXIT_STATUS)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_STATUS: &str = "\
+Exit status: 0 done, 1 anything else, 2 usage, 3 something written for ee-auth is wrong, 4 no credential, \
+5 refused by Google, 6 Google not reached, 7 not trusted, 8 a plugin broke the protocol, 130 Ctrl-C.";
+
+/// Flags that every command takes.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// Read this file in place of the user's ee-auth.toml [env: EE_AUTH_CONFIG]
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath, help_heading = "Global options")]
+    pub(crate) config: Option<PathBuf>,
+    /// Use the settings and the stored credential of this profile [env: EE_AUTH_PROFILE]
+    #[arg(long, value_name = "NAME", global = true, help_heading = "Global options")]
+    pub(crate) profile: Option<String>,
+    /// Use this Google Cloud project [env: EE_AUTH_PROJECT]
+    #[arg(long, value_name = "ID", global = true, help_heading = "Global options")]
+    pub(crate) project: Option<String>,
+    /// Ask for these scopes, separated by commas [env: EE_AUTH_SCOPES]
+    #[arg(long, value_name = "A,B", global = true, help_heading = "Global options")]
+    pub(crate) scopes: Option<String>,
+    /// How to print: text or json; for `token` also raw, header, curl
+    #[arg(long, value_name = "F", global = true, help_heading = "Global options", hide_possible_values = true)]
+    pub(crate) format: Option<Format>,
+    /// Never ask anybody anything [env: EE_AUTH_NO_INPUT]
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) no_input: bool,
+    /// Say more on standard error; twice for debugging [env: EE_AUTH_LOG=info]
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Global options")]
+    pub(crate) verbose: u8,
+    /// Say nothing on standard error but errors
+    #[arg(short = 'q', long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    pub(crate) silent: bool,
+    /// When to use colour
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto", help_heading = "Global options")]
+    pub(crate) color: When,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Raw,
+    Header,
+    Curl,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print an access token
+    Token(Token),
+    /// Show the credential that is used: who, which project, which scopes
+    Status(Status),
+    /// Show every provider of the chain: what it looked at, why it was chosen or not, and the fix
+    Explain(Explain),
+    /// List what can be used in a chain
+    Providers,
+    /// Show, make or check ee-auth.toml
+    #[command(subcommand)]
+    Config(Config),
+    /// Vouch for a project's ee-auth.toml, until it changes
+    Trust(Trust),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a man page
+    Man {
+        /// The command; the program itself where none is given
+        command: Option<String>,
+    },
+    /// Start a loopback Google with throw-away credentials: see the whole chain at work, offline
+    #[cfg(feature = "sandbox")]
+    Sandbox(Sandbox),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Token {
+    /// Get a token that is valid for at least this long, like 5m
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) min_ttl: Option<Duration>,
+    /// Get a new token, and leave stored ones alone
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Status {
+    /// Get a token and ask Google whose it is
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) online: bool,
+    /// Run no process and use no network
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// Run no process and use no network; providers that need one are not probed
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Print the configuration that is in force
+    Show {
+        /// Say where each value comes from
+        #[arg(long)]
+        origin: bool,
+    },
+    /// Print the path of the user's ee-auth.toml and of the other layers
+    Path,
+    /// Write an ee-auth.toml to begin with
+    Init {
+        /// Where; the user's own where none is given
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+    /// Check an ee-auth.toml
+    Validate {
+        /// Which; all layers where none is given
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON schema of ee-auth.toml, for editors
+    Schema,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Trust {
+    /// The file; the project's own where none is given
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(crate) file: Option<PathBuf>,
+    /// Take it back
+    #[arg(long, conflicts_with = "list")]
+    pub(crate) revoke: bool,
+    /// List what was vouched for
+    #[arg(long, conflicts_with = "file")]
+    pub(crate) list: bool,
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Args, Debug)]
+pub(crate) struct Sandbox {
+    /// Make a service fail: SERVICE=FAULT, with xN for the first N requests. Repeatable
+    #[arg(long = "fail", value_name = "RULE")]
+    pub(crate) faults: Vec<String>,
+    /// Run this command against the sandbox and return its exit status
+    #[arg(last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| format!("{error}; write 30s, 5m or 1h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_agree_with_each_other() {
+        super::Arguments::command().debug_assert();
+    }
+}

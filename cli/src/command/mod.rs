@@ -1,0 +1,57 @@
+//! The commands, one file each.
+
+mod completions;
+mod config;
+mod explain;
+mod providers;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod status;
+mod token;
+mod trust;
+
+use std::process::ExitCode;
+
+use ee_auth::config::Flags;
+use ee_auth::{Error, Host, Resolver};
+
+use crate::arguments::{Arguments, Command, Global};
+use crate::output::Output;
+
+/// Runs the command that was asked for.
+pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<ExitCode, Error> {
+    let Arguments { global, command } = arguments;
+    let flags = flags(&global, output);
+    let resolver = Resolver::new(host.clone()).flags(flags.clone());
+    let done = |()| ExitCode::SUCCESS;
+    match command {
+        Command::Token(options) => token::run(&resolver, &options, output).map(done),
+        Command::Status(options) => status::run(resolver, &options, output).map(done),
+        Command::Explain(options) => explain::run(resolver, &options, output),
+        Command::Providers => providers::run(&resolver, output).map(done),
+        Command::Config(options) => config::run(&host, &flags, options, output).map(done),
+        Command::Trust(options) => trust::run(&host, &flags, &options, output).map(done),
+        Command::Completions { shell } => completions::completions(shell, output).map(done),
+        Command::Man { command } => completions::man(command.as_deref(), output).map(done),
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(options) => sandbox::run(&host, &options, output),
+    }
+}
+
+fn flags(global: &Global, output: &Output) -> Flags {
+    Flags {
+        config: global.config.clone(),
+        profile: global.profile.clone(),
+        project: global.project.clone(),
+        scopes: global.scopes.clone(),
+        color: output.colors_errors(),
+        ..Flags::default()
+    }
+}
+
+/// Shows what a person should know of the configuration though it works.
+fn warn_of(config: &ee_auth::config::Config) {
+    for warning in &config.warnings {
+        log::warn!("{warning}");
+    }
+}

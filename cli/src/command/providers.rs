@@ -1,0 +1,73 @@
+//! `ee-auth providers`
+
+use ee_auth::{Error, Kind, Resolver, kinds};
+use serde_json::{Value, json};
+
+use super::warn_of;
+use crate::output::{FAINT, Output, STRONG, styled};
+
+struct Row {
+    name: String,
+    kind: &'static Kind,
+    declared_in: Option<String>,
+    in_chain: bool,
+}
+
+pub(crate) fn run(resolver: &Resolver, output: &Output) -> Result<(), Error> {
+    let json = output.is_json()?;
+    let config = resolver.load()?;
+    warn_of(&config);
+    let in_chain = |name: &str| config.chain.value.iter().any(|member| member == name);
+    let built_in = kinds().iter().filter(|kind| !kind.declared_only).map(|kind| Row {
+        name: kind.name.to_owned(),
+        kind,
+        declared_in: config.providers.get(kind.name).map(|provider| provider.declared_in.to_string()),
+        in_chain: in_chain(kind.name),
+    });
+    let declared = config.providers.values().filter(|provider| provider.name != provider.kind.name).map(|provider| Row {
+        name: provider.name.clone(),
+        kind: provider.kind,
+        declared_in: Some(provider.declared_in.to_string()),
+        in_chain: in_chain(&provider.name),
+    });
+    let mut rows: Vec<Row> = built_in.chain(declared).collect();
+    // In the order of the chain; what stands in none comes last.
+    rows.sort_by_key(|row| config.chain.value.iter().position(|name| *name == row.name).unwrap_or(usize::MAX));
+    if json {
+        return output.json(&Value::Array(rows.iter().map(row_json).collect()));
+    }
+    output.data(table(&rows))
+}
+
+fn row_json(row: &Row) -> Value {
+    json!({
+        "name": row.name,
+        "kind": row.kind.name,
+        "declared_in": row.declared_in.as_deref().unwrap_or("built-in"),
+        "in_chain": row.in_chain,
+        "interactive": row.kind.interactive,
+    })
+}
+
+fn table(rows: &[Row]) -> String {
+    let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (i, row) in rows.iter().enumerate() {
+        if i > 0 && rows[i - 1].in_chain != row.in_chain {
+            text += &format!("{}\n", styled(FAINT, "\nNot in the chain:"));
+        }
+        let name = styled(STRONG, format!("{:width$}", row.name));
+        text += &format!("{name}  {}", row.kind.summary);
+        if row.name != row.kind.name {
+            text += &format!(" {}", styled(FAINT, format!("(kind {})", row.kind.name)));
+        }
+        if row.kind.interactive {
+            text += &format!(" {}", styled(FAINT, "(asks a person)"));
+        }
+        if let Some(place) = &row.declared_in {
+            text += &format!(" {}", styled(FAINT, format!("({place})")));
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned()
+}

@@ -1,0 +1,49 @@
+//! `ee-auth token`
+
+use ee_auth::{Credential, Error, Resolver, TokenGuard};
+use serde_json::{Value, json};
+
+use super::warn_of;
+use crate::arguments::{Format, Token};
+use crate::output::Output;
+
+pub(crate) fn run(resolver: &Resolver, options: &Token, output: &Output) -> Result<(), Error> {
+    let resolved = resolver.look()?;
+    warn_of(&resolved.config);
+    let credential = resolved.credential?;
+    for warning in credential.warnings() {
+        log::warn!("{warning}");
+    }
+    let least = options.min_ttl.unwrap_or_default();
+    let token = credential.token_valid_for(least).map_err(|error| error.of_provider(credential.provider()))?;
+    let remaining = token.remaining(resolver.host().clock.now());
+    if remaining < least {
+        log::warn!(
+            "the token is valid for {}, less than was asked for: the server gives no longer ones",
+            humantime::format_duration(std::time::Duration::from_secs(remaining.as_secs()))
+        );
+    }
+    let secret = token.secret();
+    match output.format() {
+        None | Some(Format::Raw | Format::Text) => output.data(secret),
+        Some(Format::Header) => output.data(format_args!("Authorization: Bearer {secret}")),
+        // A bearer token has no character that means something in a curl configuration (RFC 6750, section 2.1).
+        Some(Format::Curl) => output.data(format_args!("header = \"Authorization: Bearer {secret}\"")),
+        Some(Format::Json) => output.json(&token_json(&credential, &token, remaining.as_secs())),
+    }
+}
+
+fn token_json(credential: &Credential, token: &TokenGuard<'_>, expires_in: u64) -> Value {
+    let scopes = token.scopes().unwrap_or(credential.scopes());
+    json!({
+        "access_token": token.secret(),
+        "token_type": "Bearer",
+        "expires_at": humantime::format_rfc3339_seconds(token.expires_at()).to_string(),
+        "expires_in": expires_in,
+        "scopes": scopes.iter().collect::<Vec<_>>(),
+        "project": credential.project().map(|project| &project.id),
+        "principal": credential.principal(),
+        "provider": credential.provider(),
+        "cached": token.was_cached(),
+    })
+}

@@ -1,0 +1,115 @@
+//! What is wrong in a file, and how a person is told.
+
+use std::fmt::Write;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use ee_auth_core::{Error, Outcome};
+
+use crate::source::Source;
+use crate::words::masked;
+
+/// The most problems of one file that are told at once.
+pub(crate) const MAX_PROBLEMS: usize = 20;
+
+/// Something wrong at a place in a file.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) span: Range<usize>,
+    pub(crate) message: String,
+    /// Two or three words beside the underlining.
+    label: Option<String>,
+    /// What to do next.
+    help: Option<String>,
+    outcome: Outcome,
+    detail: &'static str,
+}
+
+impl Problem {
+    /// Something that is wrong.
+    pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { span, message, label: None, help: None, outcome: Outcome::Invalid, detail: "config" }
+    }
+
+    /// Something that would be right if the user vouched for the file.
+    pub(crate) fn untrusted(span: Range<usize>, detail: &'static str, message: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Untrusted, detail, ..Self::new(span, message) }
+    }
+
+    pub(crate) fn label(self, label: impl Into<String>) -> Self {
+        Self { label: Some(label.into()), ..self }
+    }
+
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+/// The error for a file in which something is wrong. The first problem is its message; all are in its rendered form.
+/// What is not trusted comes before what is not valid.
+pub(crate) fn report(source: &Source, mut problems: Vec<Problem>, color: bool) -> Error {
+    problems.sort_by_key(|problem| (problem.outcome != Outcome::Untrusted, problem.span.start));
+    let Some(first) = problems.first() else {
+        return Error::internal(format!("{}: refused for no reason", source.path.display()));
+    };
+    let at = first.span.start;
+    let place = format!("{}:{}:{}", source.path.display(), source.line(at), source.column(at));
+    let error = Error::new(first.outcome, first.detail, format!("{place}: {}", first.message));
+    let hint = match &problems[..] {
+        [only] => only.help.clone(),
+        many => {
+            let count = many.len();
+            let or_more = if count >= MAX_PROBLEMS { " or more" } else { "" };
+            Some(match &first.help {
+                Some(help) if first.outcome == Outcome::Untrusted => help.clone(),
+                _ => format!(
+                    "the file has {count} problems{or_more}; `ee-auth config validate {}` shows them",
+                    source.path.display()
+                ),
+            })
+        }
+    };
+    // The one hint is told apart from the message; those of several problems stand where they belong.
+    let with_help = problems.len() > 1;
+    let mut rendered = String::new();
+    for (i, problem) in problems.iter().enumerate() {
+        let separator = if i == 0 { "" } else { "\n\n" };
+        let _ = write!(rendered, "{separator}{}", render(source, problem, with_help, color));
+    }
+    let error = error.rendered_as(rendered);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn render(source: &Source, problem: &Problem, with_help: bool, color: bool) -> String {
+    let (line, span) = source.line_of(&problem.span);
+    let shown = masked(line);
+    // Masking keeps the number of characters, not of bytes.
+    let place = |offset: usize| {
+        let count = line[..floor_char_boundary(line, offset)].chars().count();
+        shown.char_indices().nth(count).map_or(shown.len(), |(at, _)| at)
+    };
+    let path = source.path.display().to_string();
+    let mut annotation = AnnotationKind::Primary.span(place(span.start)..place(span.end));
+    if let Some(label) = &problem.label {
+        annotation = annotation.label(label.as_str());
+    }
+    let snippet = Snippet::source(shown.as_str())
+        .line_start(source.line(problem.span.start))
+        .path(path.as_str())
+        .annotation(annotation);
+    let mut group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str())).element(snippet);
+    if let (Some(help), true) = (&problem.help, with_help) {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[group])
+}
+
+/// `str::floor_char_boundary`, which this compiler does not have yet.
+fn floor_char_boundary(text: &str, offset: usize) -> usize {
+    (0..=offset.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}

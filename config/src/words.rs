@@ -1,0 +1,140 @@
+//! Words that stand in a file or a variable, as an error shows them.
+
+use ee_auth_core::redact;
+
+/// A word of the file for a message: no credential, no control character, not too long.
+pub(crate) fn shown(word: &str) -> String {
+    let shown = redact(word);
+    match shown.char_indices().nth(60) {
+        Some((at, _)) => format!("{}…", &shown[..at]),
+        None => shown,
+    }
+}
+
+/// The candidate that somebody who wrote `word` most likely meant.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > 64 {
+        return None;
+    }
+    let plain = |word: &str| word.to_ascii_lowercase().replace(['-', ' '], "_");
+    let wanted = plain(word);
+    let allowed = wanted.chars().count().max(3) / 3;
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&wanted, &plain(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// "; did you mean `x`?", where something is near enough.
+pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(word, candidates).map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// Whether a key of this name is likely to hold a secret.
+pub(crate) fn names_a_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["secret", "token", "passw", "passphrase", "credential", "private", "api_key", "apikey", "api-key"]
+        .iter()
+        .any(|word| key.contains(word))
+}
+
+/// A line of a file with what may be a secret starred out, character by character.
+///
+/// Stars stand for what [`redact`] knows as a credential, and for the value of every key that is named like a secret.
+/// An error shows the line in which something is wrong, and whoever put a password into a wrong key must not find it in
+/// the log of a CI job.
+pub(crate) fn masked(line: &str) -> String {
+    let mut hidden = vec![false; line.len()];
+    let mut start = 0;
+    for (at, c) in line.char_indices().chain([(line.len(), ' ')]) {
+        if !c.is_whitespace() && c != '"' && c != '\'' {
+            continue;
+        }
+        hidden[secret_part(&line[start..at]) + start..at].fill(true);
+        start = at + c.len_utf8();
+        if start > line.len() {
+            break;
+        }
+    }
+    for (at, _) in line.match_indices('=') {
+        let key = line[..at].trim_end().rsplit([' ', '\t', ',', '{']).next().unwrap_or_default();
+        if names_a_secret(key) {
+            let value = value_after(&line[at + 1..]);
+            hidden[at + 1 + value.start..at + 1 + value.end].fill(true);
+        }
+    }
+    line.char_indices().map(|(at, c)| if hidden[at] { '*' } else { c }).collect()
+}
+
+/// Where in `piece` a secret begins; its end where there is none.
+fn secret_part(piece: &str) -> usize {
+    let shown = redact(piece);
+    let Some(prefix) = shown.find("[hidden]") else {
+        // What is too long is cut by `redact` and was not looked at whole.
+        return piece.char_indices().nth(250).map_or(piece.len(), |(at, _)| at);
+    };
+    piece.char_indices().nth(shown[..prefix].chars().count()).map_or(0, |(at, _)| at)
+}
+
+/// The value that begins `text`: what stands in its quotes, or all of it.
+fn value_after(text: &str) -> std::ops::Range<usize> {
+    let start = text.len() - text.trim_start().len();
+    let all = start..text.len();
+    match text[start..].chars().next() {
+        Some(quote @ ('"' | '\'')) => match text[start + 1..].rfind(quote) {
+            Some(end) => start + 1..start + 1 + end,
+            None => all,
+        },
+        _ => all,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        let names = ["project", "scopes", "chain", "allow_executables"];
+        for (word, expected) in [
+            ("projct", Some("project")),
+            ("Project", Some("project")),
+            ("scope", Some("scopes")),
+            ("chian", Some("chain")),
+            ("allow-executables", Some("allow_executables")),
+            ("colour", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, names), expected, "{word}");
+        }
+        assert_eq!(nearest(&"x".repeat(100_000), names), None);
+    }
+
+    #[test]
+    fn stars_stand_for_secrets() {
+        let long = "ab12".repeat(10);
+        for (line, expected) in [
+            ("projct = \"my-project\"".to_owned(), "projct = \"my-project\"".to_owned()),
+            ("x = \"1//secret\"".to_owned(), "x = \"*********\"".to_owned()),
+            (format!("x = \"pre.{long}\" # é"), format!("x = \"pre.{}\" # é", "*".repeat(40))),
+            ("client_secret = \"hunter2\"".to_owned(), "client_secret = \"*******\"".to_owned()),
+            ("a = { password = 'x\\'y', b = 1 }".to_owned(), "a = { password = '****', b = 1 }".to_owned()),
+            ("my-token=[\"é\"]".to_owned(), "my-token=*****".to_owned()),
+            ("token = ya29.a b".to_owned(), "token = ********".to_owned()),
+            ("secret =".to_owned(), "secret =".to_owned()),
+        ] {
+            assert_eq!(masked(&line), expected);
+        }
+        assert!(!masked(&format!("a = \"{} {}\"", "x.".repeat(400), "1//secret")).contains("secret"));
+        assert!(!masked(&format!("a = \"{}1//secret\"", "x.".repeat(400))).contains("secret"));
+    }
+
+    #[test]
+    fn shown_words_are_short_and_plain() {
+        assert_eq!(shown("a\u{1b}[31mb"), "a[31mb");
+        assert_eq!(shown(&"x.".repeat(50)).chars().count(), 61);
+        assert_eq!(shown("ya29.abc"), "[hidden]");
+    }
+}

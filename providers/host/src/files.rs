@@ -1,0 +1,138 @@
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use ee_auth_core::host::{FileKind, FileRead, FileReadError, FileStatus, Files};
+
+use crate::buffer::Buffer;
+
+pub(crate) struct SystemFiles;
+
+impl Files for SystemFiles {
+    fn read(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
+        let file = open(path)?;
+        // Of the open file, not of the path: what is checked is what is read.
+        let status = describe(&file.metadata().map_err(FileReadError::Io)?);
+        if status.kind != FileKind::Regular {
+            return Err(FileReadError::NotRegular(status.kind));
+        }
+        if status.size > limit {
+            return Err(FileReadError::TooLarge { size: status.size, limit });
+        }
+        let limit_in_memory = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut buffer = Buffer::new(status.size as usize, limit_in_memory);
+        match buffer.fill(&file).map_err(FileReadError::Io)? {
+            Ok(()) => Ok(FileRead { bytes: buffer.into_bytes(), status }),
+            // It grew while it was read, or its size was never true, as in /proc.
+            Err(_) => {
+                let size = file.metadata().map_or(0, |metadata| metadata.len());
+                Err(FileReadError::TooLarge { size: size.max(limit.saturating_add(1)), limit })
+            }
+        }
+    }
+
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        Ok(describe(&fs::metadata(path)?))
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::canonicalize(path)
+    }
+
+    fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let directory = parent(path);
+        let mut missing = DirBuilder::new();
+        missing.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut missing, 0o700);
+        missing.create(directory)?;
+        // A new file beside the old one, which takes its place when all of it is on the disk: whatever happens in
+        // between, the old file or the new one is there. Its mode is 0600 from the beginning.
+        let mut file = tempfile::Builder::new().prefix(".ee-auth-").tempfile_in(directory)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)?;
+        // The name, too, must reach the disk. Some file systems cannot say so, and the file is there all the same.
+        #[cfg(unix)]
+        if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
+            log::debug!("{}: {error}", directory.display());
+        }
+        Ok(())
+    }
+
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(parent(path))?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(bytes).inspect_err(|_| {
+            // Half a file is worse than none.
+            let _ = fs::remove_file(path);
+        })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// Opens whatever is at `path` for reading, without waiting for anybody.
+fn open(path: &Path) -> Result<File, FileReadError> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        // A FIFO without a writer would wait for one; a terminal could become this process's own.
+        options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
+    }
+    options.open(path).map_err(|error| match fs::metadata(path) {
+        _ if error.kind() == io::ErrorKind::NotFound => FileReadError::NotFound,
+        // Windows opens no directories, Unix no sockets.
+        Ok(metadata) if !metadata.is_file() => FileReadError::NotRegular(describe(&metadata).kind),
+        _ => FileReadError::Io(error),
+    })
+}
+
+/// The directory of `path`; the working directory for a bare name.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn describe(metadata: &Metadata) -> FileStatus {
+    let file_type = metadata.file_type();
+    let kind = if file_type.is_file() {
+        FileKind::Regular
+    } else if file_type.is_dir() {
+        FileKind::Directory
+    } else if file_type.is_symlink() {
+        FileKind::Link
+    } else if is_fifo(metadata) {
+        FileKind::Fifo
+    } else {
+        FileKind::Other
+    };
+    #[cfg(unix)]
+    let (mode, owner, device) = {
+        use std::os::unix::fs::MetadataExt;
+        (Some(metadata.mode() & 0o7777), Some(metadata.uid()), Some(metadata.dev()))
+    };
+    #[cfg(not(unix))]
+    let (mode, owner, device) = (None, None, None);
+    FileStatus { kind, size: metadata.len(), mode, owner, device, modified: metadata.modified().ok() }
+}
+
+#[cfg(unix)]
+fn is_fifo(metadata: &Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&metadata.file_type())
+}
+
+#[cfg(not(unix))]
+fn is_fifo(_: &Metadata) -> bool {
+    false
+}

@@ -1,0 +1,237 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use ee_auth_core::host::Body;
+use ee_auth_core::host::{BoxFuture, Http, HttpError, HttpErrorKind, Method, Request, Response};
+use ee_auth_core::{ExposeSecret, Secret};
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
+use tokio::time::timeout;
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::buffer::{Buffer, Full};
+use crate::failure::{Target, fail};
+use crate::{tasks, tls};
+
+/// The most bytes of an answer's body, after decompression: 1 MiB. A token's has under 10 KiB.
+const MAX_BODY: usize = 1 << 20;
+
+/// How long a connection may be silent while an answer is waited for or read.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+
+const USER_AGENT: &str = concat!("ee-auth/", env!("CARGO_PKG_VERSION"));
+
+/// The system's HTTP client, which is built by its first request. Requests run on the private thread.
+#[derive(Default)]
+pub(crate) struct SystemHttp(Arc<Clients>);
+
+impl Http for SystemHttp {
+    fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
+        let clients = self.0.clone();
+        Box::pin(async move {
+            tasks::run(exchange(clients, request))
+                .await
+                .unwrap_or_else(|error| Err(fail(HttpErrorKind::Refused, error.to_string())))
+        })
+    }
+}
+
+/// The clients that were needed so far. As a rule that is one; the metadata server has another without proxies, since
+/// reqwest sets proxies and the time for connecting once for a client.
+#[derive(Default)]
+struct Clients {
+    built: Mutex<Vec<Client>>,
+}
+
+#[derive(Clone)]
+struct Client {
+    direct: bool,
+    connect_timeout: Duration,
+    client: reqwest::Client,
+}
+
+impl Clients {
+    fn get(&self, direct: bool, connect_timeout: Duration) -> Result<reqwest::Client, HttpError> {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            built.iter().find(|known| known.direct == direct && known.connect_timeout == connect_timeout);
+        if let Some(known) = known {
+            return Ok(known.client.clone());
+        }
+        let client = build(direct, connect_timeout).map_err(|error| {
+            fail(HttpErrorKind::Refused, format!("the HTTP client could not be built: {error}"))
+        })?;
+        built.push(Client { direct, connect_timeout, client: client.clone() });
+        Ok(client)
+    }
+}
+
+fn build(direct: bool, connect_timeout: Duration) -> Result<reqwest::Client, Box<dyn std::error::Error>> {
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::config()?)
+        .user_agent(USER_AGENT)
+        .http1_only()
+        .gzip(true)
+        .referer(false)
+        // A secret goes where it was meant to go, and nowhere that an answer names.
+        .redirect(reqwest::redirect::Policy::none())
+        // What may be repeated is known to whoever sends it: see `ee_auth_core::retry`.
+        .retry(reqwest::retry::never())
+        .connect_timeout(connect_timeout)
+        .read_timeout(READ_TIMEOUT);
+    let builder = if direct { builder.no_proxy() } else { builder };
+    Ok(builder.build()?)
+}
+
+/// Sends the request and reads the answer, within the request's time.
+async fn exchange(clients: Arc<Clients>, request: Request) -> Result<Response, HttpError> {
+    let target = Target::of(&request);
+    let limit = request.timeout;
+    match timeout(limit, attempt(&clients, request, &target)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(target.too_slow(limit)),
+    }
+}
+
+async fn attempt(clients: &Clients, request: Request, target: &Target) -> Result<Response, HttpError> {
+    let client = clients.get(request.direct, request.connect_timeout)?;
+    let answer = client.execute(encode(request)?).await.map_err(|error| target.explain(error))?;
+    if matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return Err(target.redirected(location(&answer).as_ref()));
+    }
+    let headers = answer.headers();
+    let date = header(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    let mut response = Response {
+        status: answer.status().as_u16(),
+        content_type: header(headers, &CONTENT_TYPE).map(str::to_owned),
+        retry_after: header(headers, &RETRY_AFTER)
+            .and_then(|value| retry_after(value, date.unwrap_or_else(SystemTime::now))),
+        metadata_flavor: headers
+            .get("metadata-flavor")
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned),
+        date,
+        body: Zeroizing::default(),
+    };
+    response.body = read(answer, target).await?;
+    Ok(response)
+}
+
+/// The request as reqwest has it. What is secret in it is marked, so that no log shows it, and is overwritten when it
+/// has been sent.
+fn encode(request: Request) -> Result<reqwest::Request, HttpError> {
+    let method = match request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+    };
+    let mut encoded = reqwest::Request::new(method, request.url);
+    for (name, value) in &request.headers {
+        let header = HeaderName::from_bytes(name.as_bytes())
+            .ok()
+            .zip(HeaderValue::from_str(value.expose_secret()).ok());
+        let Some((name, mut value)) = header else {
+            let message =
+                format!("the header {name} has a value that no header can have: a line break, perhaps");
+            return Err(fail(HttpErrorKind::Refused, message));
+        };
+        value.set_sensitive(true);
+        encoded.headers_mut().append(name, value);
+    }
+    let (content_type, body) = match request.body {
+        None => return Ok(encoded),
+        Some(Body::Form(form)) => ("application/x-www-form-urlencoded", form),
+        Some(Body::Json(json)) => ("application/json", json),
+    };
+    encoded.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    *encoded.body_mut() = Some(Bytes::from_owner(SecretBytes(body)).into());
+    Ok(encoded)
+}
+
+struct SecretBytes(Secret);
+
+impl AsRef<[u8]> for SecretBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.0.expose_secret().as_bytes()
+    }
+}
+
+/// The body, decompressed, up to the limit; nothing is read beyond it.
+async fn read(mut answer: reqwest::Response, target: &Target) -> Result<Zeroizing<Vec<u8>>, HttpError> {
+    let announced =
+        header(answer.headers(), &CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = Buffer::new(announced, MAX_BODY);
+    while let Some(chunk) = answer.chunk().await.map_err(|error| target.explain(error))? {
+        if body.push(&chunk) == Err(Full) {
+            return Err(target.too_large());
+        }
+    }
+    Ok(body.into_bytes())
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Where a redirect leads.
+fn location(answer: &reqwest::Response) -> Option<Url> {
+    answer.url().join(header(answer.headers(), &LOCATION)?).ok()
+}
+
+/// How long `Retry-After` asks to wait (RFC 9110, section 10.2.3): seconds, or a date, which has meaning on the clock of
+/// the server.
+fn retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    match value.trim().parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let at = httpdate::parse_http_date(value.trim()).ok()?;
+            Some(at.duration_since(now).unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_600);
+        for (value, expected) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Thu, 01 Jan 2026 00:00:07 GMT", Some(7)),
+            ("Wed, 31 Dec 2025 23:59:59 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(retry_after(value, now), expected.map(Duration::from_secs), "{value}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_marked() {
+        let request = Request::new(Method::Post, Url::parse("http://localhost/").unwrap())
+            .with_header("authorization", "Bearer x")
+            .with_body(Body::form([("a", "b c")]));
+        let encoded = encode(request).unwrap();
+        assert!(encoded.headers()["authorization"].is_sensitive());
+        assert_eq!(encoded.body().unwrap().as_bytes().unwrap(), b"a=b+c");
+        assert_eq!(encoded.headers()[CONTENT_TYPE], "application/x-www-form-urlencoded");
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_sent_is_refused_without_its_value() {
+        let request = Request::new(Method::Get, Url::parse("http://localhost/").unwrap())
+            .with_header("authorization", "Bearer x\r\nHost: evil");
+        let error = encode(request).unwrap_err();
+        assert_eq!(error.kind, HttpErrorKind::Refused);
+        assert!(
+            error.message.contains("authorization") && !error.message.contains("Bearer"),
+            "{}",
+            error.message
+        );
+    }
+}

@@ -1,0 +1,60 @@
+//! The system's [`Host`]: what `ee-auth` touches outside its own process, it touches here.
+//!
+//! [`system`] costs next to nothing: the thread, the HTTP client and the certificates each come into being at their
+//! first use, so that reading a stored token starts none of them.
+//!
+//! | concern | how |
+//! | --- | --- |
+//! | environment | the process's variables, the directories of the platform ([`dirs`]) |
+//! | files | regular files only, read whole; written whole or not at all |
+//! | clock | the system's |
+//! | HTTP | reqwest with rustls and ring; the system's proxies and trust store; no redirects, no retries, 1 MiB |
+//! | processes | a process group each, killed whole |
+//! | person | the terminal |
+//! | tasks | one thread called `ee-auth` for the whole process |
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this crate is the one place that touches the world outside the process"
+)]
+
+mod buffer;
+mod clock;
+mod environment;
+mod failure;
+mod files;
+mod http;
+mod person;
+mod processes;
+mod tasks;
+mod tls;
+
+use std::sync::{Arc, LazyLock};
+
+use ee_auth_core::Host;
+use ee_auth_core::host::Person;
+
+static SYSTEM: LazyLock<Host> = LazyLock::new(|| Host {
+    environment: Arc::new(environment::SystemEnvironment),
+    files: Arc::new(files::SystemFiles),
+    clock: Arc::new(clock::SystemClock),
+    http: Arc::new(http::SystemHttp::default()),
+    processes: Arc::new(processes::SystemProcesses),
+    person: Arc::new(person::Terminal),
+    tasks: Arc::new(tasks::PrivateThread),
+});
+
+/// The system as it is, with the terminal's person. All hosts of a process share one HTTP client and one thread.
+///
+/// ```
+/// let host = ee_auth_host::system();
+/// assert!(host.clock.now() > std::time::SystemTime::UNIX_EPOCH);
+/// ```
+pub fn system() -> Host {
+    SYSTEM.clone()
+}
+
+/// The system with somebody else to talk to: nobody, with `--no-input`; the front end of a notebook.
+pub fn system_with_person(person: Arc<dyn Person>) -> Host {
+    Host { person, ..system() }
+}

@@ -1,0 +1,233 @@
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::Stdio;
+use std::time::Duration;
+
+use ee_auth_core::host::{BoxFuture, Command, Output, ProcessError, Processes, Variables};
+use ee_auth_core::{ExposeSecret, Secret};
+use futures_util::future::{self, Either};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use crate::buffer::{Buffer, Full};
+use crate::tasks;
+
+/// How long the output of a program is waited for that has ended and left another behind which still holds it: what the
+/// program itself wrote is there already.
+const AFTERMATH: Duration = Duration::from_secs(1);
+
+/// How long a killed program may take to be gone.
+const LAST_RITES: Duration = Duration::from_secs(1);
+
+pub(crate) struct SystemProcesses;
+
+impl Processes for SystemProcesses {
+    fn find(&self, name: &str) -> Option<PathBuf> {
+        find_in(std::env::var_os("PATH")?, std::env::var("PATHEXT").ok().as_deref(), name)
+    }
+
+    fn run(&self, command: Command) -> BoxFuture<'static, Result<Output, ProcessError>> {
+        Box::pin(async move {
+            tasks::run(run(command)).await.unwrap_or_else(|error| Err(ProcessError::Start(error.to_string())))
+        })
+    }
+}
+
+/// The first file of that name in the directories of `path` that may be executed. Relative directories, the working
+/// directory among them, belong to whoever wrote what lies there and not to the user.
+fn find_in(path: OsString, endings: Option<&str>, name: &str) -> Option<PathBuf> {
+    let bare = !name.is_empty() && Path::new(name).file_name().is_some_and(|file| file == name);
+    if !bare {
+        return None;
+    }
+    let names = names(name, endings);
+    std::env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .flat_map(|directory| names.iter().map(move |name| directory.join(name)).collect::<Vec<_>>())
+        .find(|file| is_executable(file))
+}
+
+#[cfg(unix)]
+fn names(name: &str, _endings: Option<&str>) -> Vec<String> {
+    vec![name.to_owned()]
+}
+
+#[cfg(unix)]
+fn is_executable(file: &Path) -> bool {
+    file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+#[cfg(windows)]
+fn names(name: &str, endings: Option<&str>) -> Vec<String> {
+    let endings = endings.filter(|endings| !endings.is_empty()).unwrap_or(".COM;.EXE;.BAT;.CMD");
+    let lower = name.to_ascii_lowercase();
+    if endings.split(';').any(|ending| !ending.is_empty() && lower.ends_with(&ending.to_ascii_lowercase())) {
+        return vec![name.to_owned()];
+    }
+    endings.split(';').filter(|ending| !ending.is_empty()).map(|ending| format!("{name}{ending}")).collect()
+}
+
+#[cfg(windows)]
+fn is_executable(file: &Path) -> bool {
+    file.is_file()
+}
+
+async fn run(command: Command) -> Result<Output, ProcessError> {
+    let mut child = start(&command)?;
+    let mut group = Group(child.id());
+    let mut stdout = Buffer::new(0, command.output_limit);
+    let mut stderr = Buffer::new(0, command.output_limit);
+    let status = {
+        let input = child.stdin.take();
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        let talk = async {
+            let output = future::try_join(collect(out, &mut stdout, true), collect(err, &mut stderr, false));
+            future::join(feed(input, command.input), output).await.1
+        };
+        let mut talk = pin!(talk);
+        let run = async {
+            match future::select(pin!(child.wait()), talk.as_mut()).await {
+                Either::Left((status, _)) => status.map(Either::Left).map_err(io_error),
+                Either::Right((said, waiting)) => {
+                    said.map_err(|trouble| trouble.into_error(command.output_limit))?;
+                    waiting.await.map(Either::Right).map_err(io_error)
+                }
+            }
+        };
+        let ended = match timeout(command.timeout, run).await {
+            Ok(ended) => ended,
+            Err(_) => Err(ProcessError::Timeout(command.timeout)),
+        };
+        match ended {
+            Ok(Either::Right(status)) => Ok(status),
+            Ok(Either::Left(status)) => {
+                // It has been waited for: its number may be another's from now on.
+                group.release();
+                match timeout(AFTERMATH, talk).await {
+                    Ok(said) => {
+                        said.map_err(|trouble| trouble.into_error(command.output_limit)).map(|_| status)
+                    }
+                    Err(_) => Ok(status),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    };
+    match status {
+        Ok(status) => {
+            group.release();
+            Ok(Output {
+                status: status.code(),
+                stdout: stdout.into_bytes(),
+                stderr: String::from_utf8_lossy(&stderr.into_bytes()).into_owned(),
+            })
+        }
+        Err(error) => {
+            drop(group);
+            let _ = timeout(LAST_RITES, child.wait()).await;
+            Err(error)
+        }
+    }
+}
+
+fn start(command: &Command) -> Result<Child, ProcessError> {
+    if command.program.parent().is_none_or(|parent| parent == Path::new("")) {
+        return Err(ProcessError::Start("the program must be given by its path".to_owned()));
+    }
+    let mut process = tokio::process::Command::new(&command.program);
+    process.args(&command.arguments);
+    match &command.variables {
+        Variables::Inherit(more) => process.envs(more.iter().map(|(name, value)| (name, value))),
+        Variables::Only(all) => process.env_clear().envs(all.iter().map(|(name, value)| (name, value))),
+    };
+    process.stdin(if command.input.is_some() { Stdio::piped() } else { Stdio::null() });
+    process.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    #[cfg(unix)]
+    process.process_group(0);
+    #[cfg(windows)]
+    process.creation_flags(0x0800_0000); // CREATE_NO_WINDOW: no console window flashes up.
+    process.spawn().map_err(|error| ProcessError::Start(error.to_string()))
+}
+
+/// Writes what the program reads, then closes it. A program that does not read it is free not to.
+async fn feed(to: Option<ChildStdin>, input: Option<Secret>) {
+    if let (Some(mut to), Some(input)) = (to, input) {
+        let _ = to.write_all(input.expose_secret().as_bytes()).await;
+        let _ = to.shutdown().await;
+    }
+}
+
+/// What can go wrong while a program writes.
+enum Trouble {
+    TooMuch,
+    Io(std::io::Error),
+}
+
+impl Trouble {
+    fn into_error(self, limit: usize) -> ProcessError {
+        match self {
+            Self::TooMuch => ProcessError::TooMuchOutput(limit),
+            Self::Io(error) => io_error(error),
+        }
+    }
+}
+
+/// Reads to the end. What is more than the buffer holds is an error where the whole is `needed`, else it is dropped.
+async fn collect(
+    from: Option<impl AsyncRead + Unpin>,
+    into: &mut Buffer,
+    needed: bool,
+) -> Result<(), Trouble> {
+    let Some(mut from) = from else { return Ok(()) };
+    let mut chunk = Zeroizing::new([0; 8192]);
+    loop {
+        let count = from.read(&mut *chunk).await.map_err(Trouble::Io)?;
+        if count == 0 {
+            return Ok(());
+        }
+        if into.push(&chunk[..count]) == Err(Full) && needed {
+            return Err(Trouble::TooMuch);
+        }
+    }
+}
+
+fn io_error(error: std::io::Error) -> ProcessError {
+    ProcessError::Io(error.to_string())
+}
+
+/// A program and all that it started. Killed when dropped, unless released before.
+struct Group(Option<u32>);
+
+impl Group {
+    fn release(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    #[cfg(unix)]
+    fn drop(&mut self) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let leader = self.0.and_then(|id| Pid::from_raw(id as i32));
+        if let Some(leader) = leader {
+            // The leader has not been waited for, so the number is still its own.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+
+    #[cfg(windows)]
+    fn drop(&mut self) {
+        // The tree below a process can be had only while the process lives; the system's own program walks it.
+        if let (Some(id), Some(root)) = (self.0, std::env::var_os("SystemRoot")) {
+            let _ = std::process::Command::new(Path::new(&root).join("System32").join("taskkill.exe"))
+                .args(["/T", "/F", "/PID", &id.to_string()])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}

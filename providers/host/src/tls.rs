@@ -1,0 +1,238 @@
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::{ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+
+/// TLS 1.2 and 1.3 with ring, and certificates checked against the platform's trust store.
+///
+/// # Errors
+/// None is known; rustls reserves the right to refuse a provider.
+pub(crate) fn config() -> Result<ClientConfig, rustls::Error> {
+    // Handed over, never installed as the process's default: that would belong to the program, not to a library.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(LazyVerifier { provider, verifier: Mutex::new(None) }))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Checks certificates as the platform does, and reads the trust store when the first certificate is to be checked: a
+/// request to a metadata server or to a loopback address never does.
+struct LazyVerifier {
+    provider: Arc<CryptoProvider>,
+    /// A store that could not be read is tried again at the next connection.
+    verifier: Mutex<Option<Arc<dyn ServerCertVerifier>>>,
+}
+
+impl LazyVerifier {
+    fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+        let mut slot = self.verifier.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(verifier) = &*slot {
+            return Ok(verifier.clone());
+        }
+        let named = named_by_variables(|name| std::env::var_os(name).map(PathBuf::from))
+            .map_err(|error| rustls::Error::Other(OtherError(Arc::new(error))))?;
+        let verifier = verifier(named, self.provider.clone())?;
+        Ok(slot.insert(verifier).clone())
+    }
+}
+
+impl ServerCertVerifier for LazyVerifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl fmt::Debug for LazyVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LazyVerifier")
+    }
+}
+
+/// The platform's verifier. Where the platform has an interface of its own for checking certificates (Apple, Windows),
+/// what the variables name is trusted beside it; elsewhere, in place of it, as OpenSSL does.
+fn verifier(
+    named: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+    #[cfg(not(any(windows, target_vendor = "apple")))]
+    if !named.is_empty() {
+        use rustls::client::WebPkiServerVerifier;
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(named);
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        return Ok(verifier.map_err(|error| rustls::Error::General(error.to_string()))?);
+    }
+    Ok(Arc::new(rustls_platform_verifier::Verifier::new_with_extra_roots(named, provider)?))
+}
+
+/// `SSL_CERT_FILE` or `SSL_CERT_DIR` names something that cannot be used.
+#[derive(Debug)]
+pub(crate) struct TrustError(String);
+
+impl fmt::Display for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TrustError {}
+
+/// The certificates of the file that `SSL_CERT_FILE` names and of the files in the directories that `SSL_CERT_DIR`
+/// lists: PEM, as OpenSSL has them. None where neither variable is set.
+fn named_by_variables(
+    variable: impl Fn(&str) -> Option<PathBuf>,
+) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let mut certificates = Vec::new();
+    if let Some(file) = variable("SSL_CERT_FILE") {
+        if file.as_os_str().is_empty() {
+            return Err(TrustError(
+                "the variable SSL_CERT_FILE is empty: unset it, or name a file of certificates".to_owned(),
+            ));
+        }
+        match read(&file) {
+            Ok(found) if found.is_empty() => {
+                return Err(TrustError(format!(
+                    "SSL_CERT_FILE names {}, which holds no certificate (PEM is expected)",
+                    file.display()
+                )));
+            }
+            Ok(found) => certificates.extend(found),
+            Err(error) => {
+                return Err(TrustError(format!(
+                    "SSL_CERT_FILE names {}, which cannot be read: {error}",
+                    file.display()
+                )));
+            }
+        }
+    }
+    if let Some(list) = variable("SSL_CERT_DIR").filter(|list| !list.as_os_str().is_empty()) {
+        let before = certificates.len();
+        for directory in std::env::split_paths(&list) {
+            // As OpenSSL: what is not there, or is no certificate, is passed over.
+            let Ok(entries) = fs::read_dir(&directory) else { continue };
+            let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
+            certificates.extend(files.filter_map(|file| read(&file).ok()).flatten());
+        }
+        // Beside a file that is right, a list of directories of which none exists does no harm.
+        if certificates.len() == before && before == 0 {
+            return Err(TrustError(format!(
+                "SSL_CERT_DIR names {}, where there is no certificate (PEM is expected)",
+                list.display()
+            )));
+        }
+        // `openssl rehash` gives every certificate several names.
+        certificates.sort_unstable_by(|a, b| a.as_ref().cmp(b.as_ref()));
+        certificates.dedup();
+    }
+    Ok(certificates)
+}
+
+/// The certificates in a PEM file that can be used as roots.
+fn read(file: &Path) -> std::io::Result<Vec<CertificateDer<'static>>> {
+    let pem = fs::read(file)?;
+    let mut usable = RootCertStore::empty();
+    Ok(CertificateDer::pem_slice_iter(&pem)
+        .flatten()
+        .map(CertificateDer::into_owned)
+        .filter(|certificate| usable.add(certificate.clone()).is_ok())
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pem() -> String {
+        rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap().cert.pem()
+    }
+
+    fn load(file: Option<&Path>, directories: Option<&Path>) -> Result<usize, String> {
+        named_by_variables(|name| match name {
+            "SSL_CERT_FILE" => file.map(Path::to_owned),
+            _ => directories.map(Path::to_owned),
+        })
+        .map(|certificates| certificates.len())
+        .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_named_with_its_variable() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        let missing = load(Some(&path), None).unwrap_err();
+        assert!(missing.contains("SSL_CERT_FILE") && missing.contains("ca.pem"), "{missing}");
+        for content in [
+            String::new(),
+            "words".to_owned(),
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned(),
+        ] {
+            fs::write(&path, content).unwrap();
+            let empty = load(Some(&path), None).unwrap_err();
+            assert!(empty.contains("SSL_CERT_FILE") && empty.contains("no certificate"), "{empty}");
+        }
+        assert!(load(Some(Path::new("")), None).unwrap_err().contains("SSL_CERT_FILE is empty"));
+        assert!(load(None, Some(directory.path())).unwrap_err().contains("SSL_CERT_DIR"));
+    }
+
+    #[test]
+    fn certificates_come_from_the_file_and_the_directories() {
+        let directory = tempfile::tempdir().unwrap();
+        let (one, two) = (pem(), pem());
+        fs::write(directory.path().join("one.pem"), format!("{one}junk\n{two}")).unwrap();
+        fs::write(directory.path().join("again.0"), &one).unwrap();
+        fs::write(directory.path().join("readme"), "words").unwrap();
+        assert_eq!(load(None, None), Ok(0));
+        assert_eq!(load(Some(&directory.path().join("one.pem")), None), Ok(2));
+        assert_eq!(load(None, Some(directory.path())), Ok(2));
+        assert_eq!(load(Some(&directory.path().join("again.0")), Some(Path::new("/nonexistent"))), Ok(1));
+    }
+}

@@ -1,0 +1,182 @@
+//! From configuration to a credential.
+
+use std::path::PathBuf;
+
+use ee_auth_config::{Config, Flags};
+use ee_auth_core::{
+    Attempt, Chain, Credential, Error, Exchange, Host, Member, Passed, Project, Resolution, Search, Secret,
+    Settings,
+};
+
+use crate::{kinds, project};
+
+/// Finds a credential. Made by [`Credentials::builder`](crate::Credentials::builder).
+///
+/// ```no_run
+/// use ee_auth::Credentials;
+/// let credential = Credentials::builder().profile("work").scopes("earthengine").resolve()?;
+/// # Ok::<(), ee_auth::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Resolver {
+    host: Host,
+    flags: Flags,
+    passed: Option<Passed>,
+    offline: bool,
+}
+
+/// What a chain came to, with everything that was tried.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The configuration that was used.
+    pub config: Config,
+    /// One for every provider of the chain, in order.
+    pub attempts: Vec<Attempt>,
+    /// The project that would be used, whether or not there is a credential.
+    pub project: Option<Project>,
+    /// The credential, or why there is none.
+    pub credential: Result<Credential, Error>,
+}
+
+impl Resolver {
+    /// A resolver on `host`.
+    pub fn new(host: Host) -> Self {
+        Self { host, flags: Flags::default(), passed: None, offline: false }
+    }
+
+    /// Takes all of what a command line may set; replaces what was set before.
+    #[must_use]
+    pub fn flags(mut self, flags: Flags) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    /// Reads `file` in place of the user's `ee-auth.toml`.
+    #[must_use]
+    pub fn config_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.flags.config = Some(file.into());
+        self
+    }
+
+    /// Uses the settings and the stored credential of a profile.
+    #[must_use]
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
+        self.flags.profile = Some(name.into());
+        self
+    }
+
+    /// Uses this project.
+    #[must_use]
+    pub fn project(mut self, id: impl Into<String>) -> Self {
+        self.flags.project = Some(id.into());
+        self
+    }
+
+    /// Asks for these scopes: names separated by commas.
+    #[must_use]
+    pub fn scopes(mut self, scopes: impl Into<String>) -> Self {
+        self.flags.scopes = Some(scopes.into());
+        self
+    }
+
+    /// Passes a credential to the provider `explicit`, which is first in the default chain.
+    #[must_use]
+    pub fn pass(mut self, passed: Passed) -> Self {
+        self.passed = Some(passed);
+        self
+    }
+
+    /// Passes an access token.
+    #[must_use]
+    pub fn access_token(self, token: impl Into<Secret>) -> Self {
+        self.pass(Passed::AccessToken(token.into()))
+    }
+
+    /// Passes the content of a credential file: a service account's key, or the like.
+    #[must_use]
+    pub fn credential_json(self, json: impl Into<Secret>) -> Self {
+        self.pass(Passed::CredentialJson(json.into()))
+    }
+
+    /// Runs no process and uses no network; providers that would need one are not probed.
+    #[must_use]
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
+        self
+    }
+
+    /// The host that everything is asked through.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The configuration, from all its layers.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](crate::Outcome::Invalid) for a mistake in a file, variable or flag;
+    /// [`Outcome::Untrusted`](crate::Outcome::Untrusted) for a project file that sets what it may not.
+    pub fn load(&self) -> Result<Config, Error> {
+        ee_auth_config::load(&self.host, kinds(), &self.flags)
+    }
+
+    /// A credential. Blocks while providers look; only `metadata` and plugins take longer than reading a file.
+    ///
+    /// # Errors
+    /// As [`Credentials::resolve`](crate::Credentials::resolve).
+    pub fn resolve(&self) -> Result<Credential, Error> {
+        self.look()?.credential
+    }
+
+    /// As [`Resolver::resolve`], without blocking the thread. May be polled on any executor.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`].
+    pub async fn resolve_async(&self) -> Result<Credential, Error> {
+        self.look_async().await?.credential
+    }
+
+    /// Everything that finding a credential came to: what `explain` shows.
+    ///
+    /// # Errors
+    /// Where the configuration is wrong, so that no provider was asked.
+    pub fn look(&self) -> Result<Resolved, Error> {
+        pollster::block_on(self.look_async())
+    }
+
+    /// As [`Resolver::look`], without blocking the thread.
+    ///
+    /// # Errors
+    /// As [`Resolver::look`].
+    pub async fn look_async(&self) -> Result<Resolved, Error> {
+        let config = self.load()?;
+        let chain = chain(&config)?;
+        let settings = Settings { passed: self.passed.clone(), ..config.settings() };
+        let search = Search::new(self.host.clone(), settings.clone()).offline(self.offline);
+        let Resolution { attempts, result } = chain.resolve(&search).await;
+        let project = project::resolve(&config, &search, result.as_ref().ok().map(|(_, found)| found));
+        let (project, credential) = match (project, result) {
+            (Ok(project), Ok((member, found))) => {
+                let exchange = Exchange { host: self.host.clone(), settings };
+                let kind = member.provider.kind();
+                (project.clone(), Ok(Credential::new(member.name, kind, found, project, exchange)))
+            }
+            (Ok(project), Err(error)) => (project, Err(error)),
+            (Err(error), Ok(_)) | (Err(_), Err(error)) => (None, Err(error)),
+        };
+        Ok(Resolved { config, attempts, project, credential })
+    }
+}
+
+/// The providers of the chain, each with its options.
+fn chain(config: &Config) -> Result<Chain, Error> {
+    let members = config.chain_providers().map(|declared| {
+        let provider = (declared.kind.build)(&declared.name, &declared.options)
+            .map_err(|error| error.of_provider(&declared.name).in_place(&declared.declared_in.to_string()))?;
+        Ok(Member {
+            continue_on: declared.continue_on.clone(),
+            expect: declared.expect.clone(),
+            ..Member::new(&declared.name, provider)
+        })
+    });
+    Ok(Chain::new(members.collect::<Result<_, Error>>()?))
+}

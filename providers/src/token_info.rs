@@ -1,0 +1,59 @@
+//! What Google says of a token.
+
+use ee_auth_core::host::{Body, Method, Request};
+use ee_auth_core::retry::{self, Repeat};
+use ee_auth_core::{Credential, Error, Scopes};
+use serde::Deserialize;
+
+/// Whose a token is and what it may do, as Google's tokeninfo endpoint says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// The account's e-mail; `None` where the token has no scope that shows it.
+    pub email: Option<String>,
+    /// The scopes that the token has.
+    pub scopes: Scopes,
+}
+
+/// Gets a token of `credential` and asks Google whose it is. Blocks.
+///
+/// # Errors
+/// Those of the exchange; [`Outcome::Rejected`](ee_auth_core::Outcome::Rejected) where Google does not accept the
+/// token, [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where it cannot be asked.
+pub fn token_info(credential: &Credential) -> Result<TokenInfo, Error> {
+    let token = credential.token()?;
+    let exchange = credential.exchange();
+    let url = exchange.settings.endpoints.tokeninfo.clone();
+    // In the body: an address ends up in logs.
+    let request =
+        Request::new(Method::Post, url.clone()).with_body(Body::form([("access_token", token.secret())]));
+    let response = pollster::block_on(retry::send(&exchange.host, request, Repeat::Safe))
+        .map_err(|error| error.explain(&format!("asking {url} about the token")))?;
+    match response.status {
+        200 => {}
+        status @ (408 | 429 | 500..=599) => {
+            return Err(Error::unavailable(
+                "status",
+                format!("{url} answered {status} when asked about the token"),
+            )
+            .hint("this passes by itself; try again in a minute"));
+        }
+        status => {
+            return Err(Error::rejected(
+                "token",
+                format!("{url} answered {status}: Google does not accept the token"),
+            )
+            .hint("`ee-auth explain` shows where the credential comes from"));
+        }
+    }
+    let answer: Answer = serde_json::from_slice(&response.body).map_err(|_| {
+        Error::unavailable("malformed", format!("{url} answered, but not with a token's description"))
+            .hint("a proxy or login page of the network may stand between here and Google")
+    })?;
+    Ok(TokenInfo { email: answer.email, scopes: answer.scope.unwrap_or_default().parse()? })
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    email: Option<String>,
+    scope: Option<String>,
+}

@@ -1,0 +1,344 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use ee_auth_core::host::{Directory, FileKind, FileRead, FileReadError, FileStatus, Files};
+use zeroize::Zeroizing;
+
+use crate::{Fake, lock};
+
+/// The most links that one path may lead through, as on Linux.
+const MAX_LINKS: usize = 40;
+
+/// What stands at a path of a [`Fake`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub node: Node,
+    /// The Unix permission bits; `None` as on systems that have none.
+    pub mode: Option<u32>,
+    /// The Unix user that owns it; `None` means the user of the machine.
+    pub owner: Option<u32>,
+    /// The device that holds it. Every other entry is on device 1.
+    pub device: u64,
+}
+
+impl Entry {
+    /// An entry of the machine's user: mode 0755 for a directory, else 0600.
+    pub fn new(node: Node) -> Self {
+        let mode = if node == Node::Directory { 0o755 } else { 0o600 };
+        Self { node, mode: Some(mode), owner: None, device: 1 }
+    }
+}
+
+/// The kinds of thing that stand at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// A regular file with this content.
+    File(Vec<u8>),
+    /// A regular file of so many zero bytes, which take no memory until they are read.
+    Zeros(u64),
+    /// A directory. Those above another entry need not be put there.
+    Directory,
+    /// A symbolic link to this path.
+    Link(PathBuf),
+    /// A named pipe.
+    Fifo,
+    /// A device, a socket or something else that is no regular file.
+    Device,
+    /// A file that can be seen and not read.
+    Unreadable(io::ErrorKind),
+}
+
+/// A change to the files of a [`Fake`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// [`Files::write_private`].
+    WrittenPrivate(PathBuf),
+    /// [`Files::write_new`].
+    WrittenNew(PathBuf),
+    /// [`Files::remove`] of something that was there.
+    Removed(PathBuf),
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    entries: BTreeMap<PathBuf, Entry>,
+    read: Vec<PathBuf>,
+    changes: Vec<Change>,
+    refusal: Option<io::ErrorKind>,
+}
+
+impl Fake {
+    /// The same machine with a private file (mode 0600).
+    #[must_use]
+    pub fn with_file(self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        self.set_file(path, content);
+        self
+    }
+
+    /// Puts a private file (mode 0600) there.
+    pub fn set_file(&self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) {
+        self.set_entry(path, Entry::new(Node::File(content.into())));
+    }
+
+    /// The same machine with a file that has these permission bits.
+    #[must_use]
+    pub fn with_file_mode(self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>, mode: u32) -> Self {
+        self.with_entry(path, Entry { mode: Some(mode), ..Entry::new(Node::File(content.into())) })
+    }
+
+    /// The same machine with anything at a path.
+    #[must_use]
+    pub fn with_entry(self, path: impl Into<PathBuf>, entry: Entry) -> Self {
+        self.set_entry(path, entry);
+        self
+    }
+
+    /// Puts anything at a path.
+    pub fn set_entry(&self, path: impl Into<PathBuf>, entry: Entry) {
+        let path = self.absolute(&path.into());
+        lock(&self.0.files).entries.insert(path, entry);
+    }
+
+    /// Takes away what stands at a path, and all below it.
+    pub fn remove_entry(&self, path: impl AsRef<Path>) {
+        let path = self.absolute(path.as_ref());
+        lock(&self.0.files).entries.retain(|known, _| !known.starts_with(&path));
+    }
+
+    /// Makes every write and removal fail in this way; `None`: none any more.
+    pub fn refuse_changes(&self, kind: Option<io::ErrorKind>) {
+        lock(&self.0.files).refusal = kind;
+    }
+
+    /// What stands at a path, links not followed.
+    pub fn entry(&self, path: impl AsRef<Path>) -> Option<Entry> {
+        let path = self.absolute(path.as_ref());
+        lock(&self.0.files).entries.get(&path).cloned()
+    }
+
+    /// The content of a regular file, as text.
+    ///
+    /// # Panics
+    /// If it is not UTF-8.
+    pub fn file(&self, path: impl AsRef<Path>) -> Option<String> {
+        match self.entry(path)?.node {
+            Node::File(content) => Some(String::from_utf8(content).expect("the file holds text")),
+            _ => None,
+        }
+    }
+
+    /// The paths of which the content was asked for, there or not, in order.
+    pub fn files_read(&self) -> Vec<PathBuf> {
+        lock(&self.0.files).read.clone()
+    }
+
+    /// What was written and removed through the host, in order.
+    pub fn changes(&self) -> Vec<Change> {
+        lock(&self.0.files).changes.clone()
+    }
+
+    /// `path` from the root, seen from the working directory, with neither `.` nor `..`.
+    fn absolute(&self, path: &Path) -> PathBuf {
+        let working = lock(&self.0.environment).directory(Directory::Working);
+        normal(&working.unwrap_or_else(|| PathBuf::from("/")).join(path))
+    }
+
+    /// Where the links of `path` lead, those in directories included, and what stands there.
+    fn follow(&self, path: &Path) -> io::Result<(PathBuf, Entry)> {
+        let known: Vec<PathBuf> = lock(&self.0.environment).directories().cloned().collect();
+        let mut wanted = self.absolute(path);
+        let state = lock(&self.0.files);
+        'links: for _ in 0..=MAX_LINKS {
+            let mut reached = PathBuf::new();
+            let mut components = wanted.components();
+            while let Some(component) = components.next() {
+                reached.push(component);
+                let Some(Entry { node: Node::Link(target), .. }) = state.entries.get(&reached) else {
+                    continue;
+                };
+                let parent = reached.parent().unwrap_or(Path::new("/"));
+                wanted = normal(&parent.join(target).join(components.as_path()));
+                continue 'links;
+            }
+            if let Some(entry) = state.entries.get(&wanted) {
+                return Ok((wanted, entry.clone()));
+            }
+            let implied = state.entries.keys().chain(&known).any(|known| known.starts_with(&wanted));
+            if implied || wanted == Path::new("/") {
+                return Ok((wanted, Entry::new(Node::Directory)));
+            }
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Err(io::Error::other("too many levels of symbolic links"))
+    }
+
+    fn describe(&self, entry: &Entry) -> FileStatus {
+        let (kind, size) = match &entry.node {
+            Node::File(content) => (FileKind::Regular, content.len() as u64),
+            Node::Zeros(size) => (FileKind::Regular, *size),
+            Node::Unreadable(_) => (FileKind::Regular, 0),
+            Node::Directory => (FileKind::Directory, 0),
+            Node::Link(_) => (FileKind::Link, 0),
+            Node::Fifo => (FileKind::Fifo, 0),
+            Node::Device => (FileKind::Other, 0),
+        };
+        FileStatus {
+            kind,
+            size,
+            mode: entry.mode,
+            owner: entry.owner.or_else(|| lock(&self.0.environment).user_id()),
+            device: Some(entry.device),
+            modified: Some(self.time()),
+        }
+    }
+
+    /// Puts a file at `path` and notes `change`, if the machine takes writes.
+    fn put(&self, path: PathBuf, bytes: &[u8], mode: u32, change: Change) -> io::Result<()> {
+        let mut state = lock(&self.0.files);
+        if let Some(kind) = state.refusal {
+            return Err(kind.into());
+        }
+        let entry = Entry { mode: Some(mode), ..Entry::new(Node::File(bytes.to_vec())) };
+        state.entries.insert(path, entry);
+        state.changes.push(change);
+        Ok(())
+    }
+
+    /// `path` itself, behind the links of its directory.
+    fn place(&self, path: &Path) -> PathBuf {
+        let path = self.absolute(path);
+        match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => {
+                self.follow(parent).map_or_else(|_| parent.to_owned(), |(parent, _)| parent).join(name)
+            }
+            _ => path,
+        }
+    }
+}
+
+impl Files for Fake {
+    fn read(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
+        lock(&self.0.files).read.push(path.to_owned());
+        let (_, entry) = self.follow(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => FileReadError::NotFound,
+            _ => FileReadError::Io(error),
+        })?;
+        let status = self.describe(&entry);
+        if status.kind != FileKind::Regular {
+            return Err(FileReadError::NotRegular(status.kind));
+        }
+        if status.size > limit {
+            return Err(FileReadError::TooLarge { size: status.size, limit });
+        }
+        let bytes = match entry.node {
+            Node::File(content) => content,
+            Node::Unreadable(kind) => return Err(FileReadError::Io(kind.into())),
+            // Smaller than a limit that somebody means to hold in memory.
+            _ => vec![0; usize::try_from(status.size).unwrap_or(usize::MAX)],
+        };
+        Ok(FileRead { bytes: Zeroizing::new(bytes), status })
+    }
+
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        Ok(self.describe(&self.follow(path)?.1))
+    }
+
+    fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(self.follow(path)?.0)
+    }
+
+    fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let place = self.place(path);
+        if self.entry(&place).is_some_and(|entry| entry.node == Node::Directory) {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        self.put(place.clone(), bytes, 0o600, Change::WrittenPrivate(place))
+    }
+
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let place = self.place(path);
+        if self.entry(&place).is_some() || self.follow(&place).is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.put(place.clone(), bytes, 0o644, Change::WrittenNew(place))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let place = self.place(path);
+        let mut state = lock(&self.0.files);
+        if let Some(kind) = state.refusal {
+            return Err(kind.into());
+        }
+        if state.entries.remove(&place).is_some() {
+            state.changes.push(Change::Removed(place));
+        }
+        Ok(())
+    }
+}
+
+/// An absolute path with neither `.` nor `..`.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            other => normal.push(other),
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused() {
+        let fake = Fake::new()
+            .with_file("/home/user/key.json", "{}")
+            .with_entry("/pipe", Entry::new(Node::Fifo))
+            .with_entry("/big", Entry::new(Node::Zeros(11)))
+            .with_entry("/locked", Entry::new(Node::Unreadable(io::ErrorKind::PermissionDenied)));
+        let files = fake.host().files;
+        assert!(matches!(
+            files.read(Path::new("/home/user"), 10),
+            Err(FileReadError::NotRegular(FileKind::Directory))
+        ));
+        assert!(matches!(files.read(Path::new("/pipe"), 10), Err(FileReadError::NotRegular(FileKind::Fifo))));
+        assert!(matches!(
+            files.read(Path::new("/big"), 10),
+            Err(FileReadError::TooLarge { size: 11, limit: 10 })
+        ));
+        assert!(matches!(files.read(Path::new("/locked"), 10), Err(FileReadError::Io(_))));
+        assert!(matches!(files.read(Path::new("/none"), 10), Err(FileReadError::NotFound)));
+        assert_eq!(files.read(Path::new("../home/user/./key.json"), 10).unwrap().bytes[..], *b"{}");
+    }
+
+    #[test]
+    fn links_are_followed_and_replaced() {
+        let fake = Fake::new()
+            .with_file("/data/real", "old")
+            .with_entry("/home/user/dir", Entry::new(Node::Link("/data".into())))
+            .with_entry("/data/link", Entry::new(Node::Link("real".into())))
+            .with_entry("/loop", Entry::new(Node::Link("/loop".into())));
+        let files = fake.host().files;
+        let path = Path::new("/home/user/dir/link");
+        assert_eq!(files.read(path, 10).unwrap().bytes[..], *b"old");
+        assert_eq!(files.canonical(path).unwrap(), Path::new("/data/real"));
+        assert!(files.status(Path::new("/loop")).is_err());
+
+        files.write_private(path, b"new").unwrap();
+        assert_eq!(fake.file("/data/real").unwrap(), "old");
+        assert_eq!(fake.file("/data/link").unwrap(), "new");
+        assert_eq!(files.write_new(path, b"").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        files.remove(path).unwrap();
+        files.remove(path).unwrap();
+        let link = PathBuf::from("/data/link");
+        assert_eq!(fake.changes(), [Change::WrittenPrivate(link.clone()), Change::Removed(link)]);
+    }
+}
