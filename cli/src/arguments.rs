@@ -46,7 +46,13 @@ pub(crate) struct Global {
     #[arg(long, value_name = "A,B", global = true, help_heading = "Global options")]
     pub(crate) scopes: Option<String>,
     /// How to print: text or json; for `token` also raw, header, curl
-    #[arg(long, value_name = "F", global = true, help_heading = "Global options", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "F",
+        global = true,
+        help_heading = "Global options",
+        hide_possible_values = true
+    )]
     pub(crate) format: Option<Format>,
     /// Never ask anybody anything [env: EE_AUTH_NO_INPUT]
     #[arg(long, global = true, help_heading = "Global options")]
@@ -182,6 +188,9 @@ pub(crate) struct Sandbox {
     /// Make a service fail: SERVICE=FAULT, with xN for the first N requests. Repeatable
     #[arg(long = "fail", value_name = "RULE")]
     pub(crate) faults: Vec<String>,
+    /// List the services that can fail and the faults
+    #[arg(long)]
+    pub(crate) list_faults: bool,
     /// Run this command against the sandbox and return its exit status
     #[arg(last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) command: Vec<std::ffi::OsString>,

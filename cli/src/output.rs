@@ -55,8 +55,12 @@ impl Output {
         match self.format {
             None | Some(Format::Text) => Ok(false),
             Some(Format::Json) => Ok(true),
-            Some(_) => Err(Error::new(Outcome::Usage, "format", "--format raw, header and curl are for `ee-auth token`")
-                .hint("use --format text or --format json")),
+            Some(_) => Err(Error::new(
+                Outcome::Usage,
+                "format",
+                "--format raw, header and curl are for `ee-auth token`",
+            )
+            .hint("use --format text or --format json")),
         }
     }
 
@@ -126,7 +130,8 @@ impl Output {
             None => format!("{} {error}", styled(BAD, "error:")),
         };
         if matches!(error.outcome(), Outcome::NotFound | Outcome::InteractionRequired) {
-            let width = error.attempts().iter().map(|attempt| attempt.provider.len()).max().unwrap_or_default();
+            let width =
+                error.attempts().iter().map(|attempt| attempt.provider.len()).max().unwrap_or_default();
             for attempt in error.attempts() {
                 text += &format!("\n  {:width$}  {}", attempt.provider, summary(&attempt.outcome));
             }
@@ -162,9 +167,12 @@ pub(crate) fn attempt_json(attempt: &ee_auth::Attempt) -> Value {
         AttemptOutcome::Skipped(skip) => {
             ("skipped", Some(skip.reason.name().to_owned()), Some(skip.message.clone()), skip.hint.clone())
         }
-        AttemptOutcome::Failed { error, .. } => {
-            ("failed", Some(error.code()), Some(error.message().to_owned()), error.next_step().map(str::to_owned))
-        }
+        AttemptOutcome::Failed { error, .. } => (
+            "failed",
+            Some(error.code()),
+            Some(error.message().to_owned()),
+            error.next_step().map(str::to_owned),
+        ),
         AttemptOutcome::NotProbed(reason) => ("not_probed", None, Some(reason.clone()), None),
         _ => ("not_reached", None, None, None),
     };

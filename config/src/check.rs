@@ -207,21 +207,19 @@ impl<'a, 'p> Walk<'a, 'p> {
                 return;
             }
             let path = format!("{prefix}{}", name.get_ref());
-            let branch = |key: &&Key| key.table() == path;
             // A quoted name may hold a dot, and is then the name of nothing.
             let known = if name.get_ref().contains('.') { None } else { Key::named(&path) };
             match (known, value.get_ref()) {
                 (Some(key), _) => self.leaf(key.value, &path, &path, value),
-                (None, DeValue::Table(table)) if KEYS.iter().any(|key| branch(&key)) => {
-                    self.table(table, &format!("{path}."));
-                }
                 (None, DeValue::Table(table)) if path == "providers" => {
                     table.iter().for_each(|(name, value)| self.provider(name, value));
                 }
+                // Profiles lie on top of what the rest of the file sets, and are taken when that is known.
                 (None, DeValue::Table(_)) if path == "profiles" && self.place.is_empty() => {}
-                (None, _)
-                    if path == "providers" || path == "profiles" || KEYS.iter().any(|key| branch(&key)) =>
-                {
+                (None, DeValue::Table(table)) if self.is_table(&path) => {
+                    self.table(table, &format!("{path}."));
+                }
+                (None, _) if self.is_table(&path) => {
                     let message = format!("`{}{path}` must be a table", self.place);
                     self.problems.push(Problem::new(value.span(), message));
                 }
@@ -233,13 +231,18 @@ impl<'a, 'p> Walk<'a, 'p> {
         }
     }
 
+    /// Whether a table stands here.
+    fn is_table(&self, path: &str) -> bool {
+        path == "providers"
+            || (path == "profiles" && self.place.is_empty())
+            || KEYS.iter().any(|key| !path.is_empty() && key.table() == path)
+    }
+
     /// A key of the table, or an option of a provider: `path` is its full name, `name` that without its provider.
     pub(crate) fn leaf(&mut self, ty: ValueType, path: &str, name: &str, value: &Spanned<DeValue<'_>>) {
         let source = self.checker.source;
         let base = Base { environment: self.checker.environment, directory: source.path.parent() };
         let full = format!("{}{path}", self.place);
-        let before = self.problems.len();
-        let Some(parsed) = Value::from_toml(ty, &full, value, &base, self.problems) else { return };
         match (ty, value.get_ref()) {
             (ValueType::Chain, DeValue::Array(items)) => {
                 for item in items.iter() {
@@ -251,10 +254,14 @@ impl<'a, 'p> Walk<'a, 'p> {
             (ValueType::Provider, DeValue::String(text)) => {
                 self.references.push((text.to_string(), value.span(), name.to_owned()));
             }
-            (ValueType::Scopes, DeValue::Array(items)) if !self.checker.standing.is_trusted() => {
-                self.check_subset(items);
-            }
             _ => {}
+        }
+        let before = self.problems.len();
+        let Some(parsed) = Value::from_toml(ty, &full, value, &base, self.problems) else { return };
+        if let (ValueType::Scopes, DeValue::Array(items), false) =
+            (ty, value.get_ref(), self.checker.standing.is_trusted())
+        {
+            self.check_subset(items);
         }
         if self.problems.len() == before {
             self.settings.insert(path, parsed, source.origin(value.span().start));

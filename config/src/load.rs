@@ -339,20 +339,21 @@ impl<'a> Loader<'a> {
         origin: Origin,
     ) -> Result<(), Error> {
         let explain = |message: String, help: Option<String>| {
-            let error = Error::invalid("config", format!("{place}: {message}"));
+            let error = Error::invalid("config", message);
             match help {
                 Some(help) => error.hint(help),
                 None => error,
             }
         };
         let base = Base { environment: &*self.host.environment, directory: None };
-        let value = Value::from_text(ty, text, &base).map_err(|wrong| explain(wrong.message, wrong.help))?;
+        let value =
+            Value::from_text(ty, text, &base).map_err(|wrong| explain(wrong.about(place), wrong.help))?;
         if ty == ValueType::Chain {
             self.chain_is_chosen = true;
             for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
                 if !can_be_chained(name, self.kinds, &[&self.settings]) {
                     let (message, help) = missing_provider(name, "chain", self.kinds, &[&self.settings]);
-                    return Err(explain(message, Some(help)));
+                    return Err(explain(format!("{place}: {message}"), Some(help)));
                 }
                 self.named.insert(name.to_owned());
             }

@@ -70,11 +70,11 @@ pub(crate) fn report(source: &Source, mut problems: Vec<Problem>, color: bool) -
             })
         }
     };
-    // The one hint is told apart from the message; those of several problems stand where they belong.
-    let with_help = problems.len() > 1;
     let mut rendered = String::new();
     for (i, problem) in problems.iter().enumerate() {
         let separator = if i == 0 { "" } else { "\n\n" };
+        // What the hint says is told once, apart from the rest.
+        let with_help = problem.help != hint;
         let _ = write!(rendered, "{separator}{}", render(source, problem, with_help, color));
     }
     let error = error.rendered_as(rendered);

@@ -100,11 +100,12 @@ impl Walk<'_, '_> {
             return inherited.and_then(|kind| kind_named(kinds, kind)).ok_or_else(|| {
                 let names = kinds.iter().filter(|kind| !kind.declared_only).map(|kind| kind.name);
                 let meant = did_you_mean(text, names);
-                Problem::new(
-                    name.span(),
-                    format!("`providers.{text}` has no `kind`, and `{text}` is none{meant}"),
+                Problem::new(name.span(), format!("no kind of provider is called `{text}`{meant}")).help(
+                    format!(
+                        "to declare a provider of your own, say what it is with `kind = \"…\"`: {}",
+                        list(kinds)
+                    ),
                 )
-                .help(format!("say what it is: `kind = \"…\"`, one of {}", list(kinds)))
             });
         };
         let DeValue::String(wanted) = value.get_ref() else {

@@ -12,16 +12,11 @@ use crate::keys::{DefaultValue, KEYS, Key, PROVIDER_KEYS, ValueType};
 pub fn schema(kinds: &[&'static Kind]) -> Json {
     let mut definitions: Map<String, Json> =
         kinds.iter().map(|kind| (format!("kind.{}", kind.name), provider(kind))).collect();
+    definitions.insert("provider".to_owned(), object(table(PROVIDER_KEYS, "")));
     definitions.insert("declared".to_owned(), declared(kinds));
     definitions.insert("providers".to_owned(), providers(kinds));
     definitions.insert("profile".to_owned(), object(settings("")));
-    let mut top: Map<String, Json> = settings("")
-        .into_iter()
-        .map(|(name, _)| {
-            let reference = json!({"$ref": format!("#/$defs/profile/properties/{name}")});
-            (name, reference)
-        })
-        .collect();
+    let mut top = references("profile", settings(""));
     top.insert(
         "profiles".to_owned(),
         json!({
@@ -43,6 +38,18 @@ pub fn schema(kinds: &[&'static Kind]) -> Json {
 /// A table with these keys and no others.
 fn object(properties: Map<String, Json>) -> Json {
     json!({"type": "object", "properties": properties, "additionalProperties": false})
+}
+
+/// For each of these properties, that of the same name in a definition.
+fn references(definition: &str, properties: Map<String, Json>) -> Map<String, Json> {
+    let reference = |name: &str| json!({"$ref": format!("#/$defs/{definition}/properties/{name}")});
+    properties
+        .into_iter()
+        .map(|(name, _)| {
+            let reference = reference(&name);
+            (name, reference)
+        })
+        .collect()
 }
 
 /// The keys of a file or a profile that stand in the table `prefix` (with a dot; empty for the top).
@@ -95,7 +102,7 @@ fn value(ty: ValueType) -> Json {
 
 /// The table of a provider of this kind.
 fn provider(kind: &Kind) -> Json {
-    let mut properties = table(PROVIDER_KEYS, "");
+    let mut properties = references("provider", table(PROVIDER_KEYS, ""));
     properties.insert("kind".to_owned(), json!({"const": kind.name}));
     for option in kind.options {
         let mut schema = value(option.value.into());

@@ -57,13 +57,19 @@ impl Source {
         self.check_depth()?;
         DeTable::parse(&self.text).map(Spanned::into_inner).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
+            let (line, in_line) = self.line_of(&span);
+            let problem = |message: &str| Problem::new(span.clone(), message);
             match error.message() {
                 "duplicate key" => {
                     let key = self.text.get(span.clone()).unwrap_or_default();
-                    Problem::new(span, format!("the key `{}` is given twice", crate::words::shown(key)))
+                    problem(&format!("the key `{}` is given twice", crate::words::shown(key)))
                         .help("leave out one of the two")
                 }
-                message => Problem::new(span, message),
+                message if line[..in_line.start].contains('\\') => problem(message)
+                    .help("in double quotes `\\` begins an escape: write a path of Windows in single quotes"),
+                message if self.text.trim_start().starts_with('{') => problem(message)
+                    .help("this looks like JSON, as credentials are; the configuration is written in TOML"),
+                message => problem(message),
             }
         })
     }

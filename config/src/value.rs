@@ -14,6 +14,9 @@ use crate::keys::{MapJoin, ValueType};
 use crate::problem::{MAX_PROBLEMS, Problem};
 use crate::words::{did_you_mean, names_a_secret, shown};
 
+/// The most items that an array of strings may have. Some checks compare each with each.
+const MAX_ITEMS: usize = 1000;
+
 /// A value that was checked against its type.
 #[derive(Clone, PartialEq)]
 pub(crate) enum Value {
@@ -44,8 +47,15 @@ impl Wrong {
         Self { help: Some(help.into()), ..self }
     }
 
+    /// The message about `name`: as one sentence, where it is its predicate.
+    pub(crate) fn about(&self, name: &str) -> String {
+        let is_predicate = ["must ", "is ", "holds "].iter().any(|verb| self.message.starts_with(verb));
+        let colon = if is_predicate { "" } else { ":" };
+        format!("{name}{colon} {}", self.message)
+    }
+
     fn at(self, span: Range<usize>, name: &str) -> Problem {
-        let problem = Problem::new(span, format!("`{name}`: {}", self.message));
+        let problem = Problem::new(span, self.about(&format!("`{name}`")));
         match self.help {
             Some(help) => problem.help(help),
             None => problem,
@@ -156,8 +166,15 @@ fn list(
     problems: &mut Vec<Problem>,
 ) -> Option<Value> {
     let before = problems.len();
+    if items.len() > MAX_ITEMS {
+        problems.push(Problem::new(span, format!("`{name}` has more than {MAX_ITEMS} items")));
+        return None;
+    }
     let mut texts: Vec<String> = Vec::with_capacity(items.len());
     for item in items {
+        if problems.len() >= MAX_PROBLEMS {
+            return None;
+        }
         let DeValue::String(text) = item.get_ref() else {
             let message = format!("`{name}` must be {}; this is {}", ty.described(), a_value(item.get_ref()));
             problems.push(Problem::new(item.span(), message));
@@ -172,9 +189,6 @@ fn list(
         match checked {
             Ok(text) => texts.push(text),
             Err(wrong) => problems.push(wrong.at(item.span(), name)),
-        }
-        if problems.len() >= MAX_PROBLEMS {
-            return None;
         }
     }
     if problems.len() > before {

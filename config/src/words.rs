@@ -4,7 +4,7 @@ use ee_auth_core::redact;
 
 /// A word of the file for a message: no credential, no control character, not too long.
 pub(crate) fn shown(word: &str) -> String {
-    let shown = redact(word);
+    let shown = redact(&starred(word, &users(word)));
     match shown.char_indices().nth(60) {
         Some((at, _)) => format!("{}…", &shown[..at]),
         None => shown,
@@ -42,8 +42,8 @@ pub(crate) fn names_a_secret(key: &str) -> bool {
 
 /// A line of a file with what may be a secret starred out, character by character.
 ///
-/// Stars stand for what [`redact`] knows as a credential, and for the value of every key that is named like a secret.
-/// An error shows the line in which something is wrong, and whoever put a password into a wrong key must not find it in
+/// Stars stand for what [`redact`] knows as a credential, for the value of every key that is named like a secret and is
+/// no address, and for the user and password in an address. An error shows the line in which something is wrong, and whoever put a password into a wrong key must not find it in
 /// the log of a CI job.
 pub(crate) fn masked(line: &str) -> String {
     let mut hidden = vec![false; line.len()];
@@ -58,14 +58,38 @@ pub(crate) fn masked(line: &str) -> String {
             break;
         }
     }
-    for (at, _) in line.match_indices('=') {
+    // `=` of TOML and, since people name a key file where a configuration should be, `:` of JSON.
+    for (at, _) in line.match_indices(['=', ':']) {
         let key = line[..at].trim_end().rsplit([' ', '\t', ',', '{']).next().unwrap_or_default();
-        if names_a_secret(key) {
-            let value = value_after(&line[at + 1..]);
-            hidden[at + 1 + value.start..at + 1 + value.end].fill(true);
+        let value = value_after(&line[at + 1..]);
+        let value = at + 1 + value.start..at + 1 + value.end;
+        let is_address = line[value.clone()].trim_start_matches(['"', '\'']).starts_with("http");
+        if names_a_secret(key) && key != "token_hosts" && !is_address {
+            hidden[value].fill(true);
         }
     }
-    line.char_indices().map(|(at, c)| if hidden[at] { '*' } else { c }).collect()
+    for (known, user) in hidden.iter_mut().zip(users(line)) {
+        *known |= user;
+    }
+    starred(line, &hidden)
+}
+
+/// The bytes of `text` that are the user or password in an address.
+fn users(text: &str) -> Vec<bool> {
+    let mut hidden = vec![false; text.len()];
+    for (at, separator) in text.match_indices("://") {
+        let start = at + separator.len();
+        let end = text[start..].find(['/', '"', '\'', ' ', ',']).map_or(text.len(), |end| start + end);
+        if let Some(user) = text[start..end].rfind('@') {
+            hidden[start..start + user].fill(true);
+        }
+    }
+    hidden
+}
+
+/// The text with a star for every character that is hidden.
+fn starred(text: &str, hidden: &[bool]) -> String {
+    text.char_indices().map(|(at, c)| if hidden[at] { '*' } else { c }).collect()
 }
 
 /// Where in `piece` a secret begins; its end where there is none.
@@ -124,6 +148,11 @@ mod tests {
             ("my-token=[\"é\"]".to_owned(), "my-token=*****".to_owned()),
             ("token = ya29.a b".to_owned(), "token = ********".to_owned()),
             ("secret =".to_owned(), "secret =".to_owned()),
+            ("{\"client_secret\": \"x\"}".to_owned(), "{\"client_secret\": \"*\"}".to_owned()),
+            ("token = \"http://host/token\"".to_owned(), "token = \"http://host/token\"".to_owned()),
+            ("token = \"https://u:p@host/\"".to_owned(), "token = \"https://***@host/\"".to_owned()),
+            ("u = \"https://h/?token=abc\"".to_owned(), "u = \"https://h/?token=****".to_owned()),
+            ("token_hosts = [\"*.x\"]".to_owned(), "token_hosts = [\"*.x\"]".to_owned()),
         ] {
             assert_eq!(masked(&line), expected);
         }
@@ -136,5 +165,6 @@ mod tests {
         assert_eq!(shown("a\u{1b}[31mb"), "a[31mb");
         assert_eq!(shown(&"x.".repeat(50)).chars().count(), 61);
         assert_eq!(shown("ya29.abc"), "[hidden]");
+        assert_eq!(shown("https://u:p@host:99999"), "https://***@host:99999");
     }
 }

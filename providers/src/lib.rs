@@ -22,6 +22,8 @@ mod registry;
 mod resolver;
 mod token_info;
 
+pub mod earth_engine;
+
 pub use ee_auth_config as config;
 pub use ee_auth_core::host;
 pub use ee_auth_core::{

@@ -51,8 +51,11 @@ fn path(host: &Host, flags: &Flags, output: &Output) -> Result<(), Error> {
     let user = config::user_file(host, flags)?;
     let layers = config::load(host, kinds(), flags).map(|config| layers(&config));
     let Some(user) = user else {
-        return Err(Error::invalid("home", "no home directory is known, so there is no place for ee-auth.toml")
-            .hint("set HOME, or name the file with --config"));
+        return Err(Error::invalid(
+            "home",
+            "no home directory is known, so there is no place for ee-auth.toml",
+        )
+        .hint("set HOME, or name the file with --config"));
     };
     if json {
         return output.json(&json!({ "user": user.value, "layers": layers.unwrap_or(Value::Null) }));
@@ -61,7 +64,12 @@ fn path(host: &Host, flags: &Flags, output: &Output) -> Result<(), Error> {
     if let Ok(Value::Array(layers)) = layers {
         for layer in layers {
             let word = |key: &str| layer[key].as_str().unwrap_or_default().to_owned();
-            output.tell(format_args!("{} {} ({})", styled(FAINT, word("layer")), word("path"), word("state")));
+            output.tell(format_args!(
+                "{} {} ({})",
+                styled(FAINT, word("layer")),
+                word("path"),
+                word("state")
+            ));
         }
     }
     Ok(())
@@ -81,13 +89,20 @@ fn layers(config: &config::Config) -> Value {
 
 fn init(host: &Host, flags: &Flags, file: Option<&Path>, output: &Output) -> Result<(), Error> {
     let path = match file {
-        Some(file) => host.environment.directory(ee_auth::host::Directory::Working).unwrap_or_default().join(file),
-        None => config::user_file(host, flags)?
-            .ok_or_else(|| {
-                Error::invalid("home", "no home directory is known, so there is no place for ee-auth.toml")
+        Some(file) => {
+            host.environment.directory(ee_auth::host::Directory::Working).unwrap_or_default().join(file)
+        }
+        None => {
+            config::user_file(host, flags)?
+                .ok_or_else(|| {
+                    Error::invalid(
+                        "home",
+                        "no home directory is known, so there is no place for ee-auth.toml",
+                    )
                     .hint("name a file: `ee-auth config init FILE`")
-            })?
-            .value,
+                })?
+                .value
+        }
     };
     match host.files.write_new(&path, config::template().as_bytes()) {
         Ok(()) => {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use ee_auth::config::Origin;
 use ee_auth::{Attempt, AttemptOutcome, Error, Look, Resolved, Resolver, Saw};
 use serde_json::json;
 
@@ -44,7 +45,9 @@ pub(crate) fn report(resolved: &Resolved) -> String {
             _ => ("·", FAINT),
         };
         let name = match attempt.outcome {
-            AttemptOutcome::NotReached => format!("{}", styled(FAINT, format!("{:width$}", attempt.provider))),
+            AttemptOutcome::NotReached => {
+                format!("{}", styled(FAINT, format!("{:width$}", attempt.provider)))
+            }
             _ => format!("{}", styled(STRONG, format!("{:width$}", attempt.provider))),
         };
         let _ = write!(text, "{place:2} {} {name}  ", styled(style, mark));
@@ -54,7 +57,7 @@ pub(crate) fn report(resolved: &Resolved) -> String {
             outcome => {
                 text += &summary(outcome);
                 text.push('\n');
-                details(&mut text, attempt, &indent);
+                details(&mut text, attempt, &indent, resolved.credential.is_ok());
             }
         }
     }
@@ -64,12 +67,12 @@ pub(crate) fn report(resolved: &Resolved) -> String {
 }
 
 /// Where one provider looked, and the fix.
-fn details(text: &mut String, attempt: &Attempt, indent: &str) {
+fn details(text: &mut String, attempt: &Attempt, indent: &str, has_credential: bool) {
     for saw in [Saw::Set, Saw::Present, Saw::Unreadable, Saw::Missing, Saw::Unset] {
         let places: Vec<_> =
             attempt.looked_at.iter().filter(|look| look.saw() == saw).map(Look::place).collect();
         if !places.is_empty() {
-            let line = format!("{}: {}", saw.word(), places.join(", "));
+            let line = format!("{}: {}", saw.word(), listed(&places));
             for part in wrapped(&line, 100usize.saturating_sub(indent.len()).max(40)) {
                 let _ = writeln!(text, "{indent}{}", styled(FAINT, part));
             }
@@ -81,10 +84,12 @@ fn details(text: &mut String, attempt: &Attempt, indent: &str) {
         _ => (None, false),
     };
     if continued {
-        let _ = writeln!(text, "{indent}{}", styled(CAREFUL, "the chain went on, as `on` in ee-auth.toml says"));
+        let _ =
+            writeln!(text, "{indent}{}", styled(CAREFUL, "the chain went on, as `on` in ee-auth.toml says"));
     }
     if let Some(hint) = hint {
-        let _ = writeln!(text, "{indent}{} {hint}", styled(NEXT, "fix:"));
+        let label = if has_credential { "to use it:" } else { "fix:" };
+        let _ = writeln!(text, "{indent}{} {hint}", styled(NEXT, label));
     }
 }
 
@@ -101,11 +106,12 @@ fn conclusion(text: &mut String, resolved: &Resolved) {
             }
         }
         Err(error) => {
-            let _ = writeln!(text, "{} {error}", styled(BAD, "No credential:"));
-            // That of the whole chain sends people here; that of a provider stands beside it already.
-            let elsewhere = error.provider().is_some() || !resolved.attempts.is_empty();
-            if let (Some(hint), false) = (error.next_step(), elsewhere) {
-                let _ = writeln!(text, "{} {hint}", styled(NEXT, "fix:"));
+            let _ = writeln!(text, "{} {error}", styled(BAD, "error:"));
+            // The hint of the whole chain sends people here, and those of the providers stand beside them.
+            if resolved.attempts.is_empty() {
+                if let Some(hint) = error.next_step() {
+                    let _ = writeln!(text, "{} {hint}", styled(NEXT, "fix:"));
+                }
             }
         }
     }
@@ -125,7 +131,20 @@ fn conclusion(text: &mut String, resolved: &Resolved) {
     if let Some(profile) = &resolved.config.profile {
         let _ = writeln!(text, "Profile {} (from {})", profile.value, profile.origin);
     }
-    let _ = writeln!(text, "Chain from {}", resolved.config.chain.origin);
+    let _ = match &resolved.config.chain.origin {
+        Origin::Default => writeln!(text, "{}", styled(FAINT, "The chain is the default one.")),
+        origin => writeln!(text, "{}", styled(FAINT, format_args!("The chain is from {origin}."))),
+    };
+}
+
+/// The first places by name, and how many more there are.
+fn listed(places: &[String]) -> String {
+    const SHOWN: usize = 4;
+    match places.len().saturating_sub(SHOWN) {
+        // "and 1 more" is as long as the name.
+        0 | 1 => places.join(", "),
+        more => format!("{} and {more} more", places[..SHOWN].join(", ")),
+    }
 }
 
 /// `line` in pieces of at most `width` characters, broken after a space where there is one.

@@ -1,6 +1,7 @@
 //! `ee-auth providers`
 
-use ee_auth::{Error, Kind, Resolver, kinds};
+use ee_auth::config::Origin;
+use ee_auth::{Error, Kind, Resolver};
 use serde_json::{Value, json};
 
 use super::warn_of;
@@ -17,22 +18,23 @@ pub(crate) fn run(resolver: &Resolver, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     let config = resolver.load()?;
     warn_of(&config);
-    let in_chain = |name: &str| config.chain.value.iter().any(|member| member == name);
-    let built_in = kinds().iter().filter(|kind| !kind.declared_only).map(|kind| Row {
-        name: kind.name.to_owned(),
-        kind,
-        declared_in: config.providers.get(kind.name).map(|provider| provider.declared_in.to_string()),
-        in_chain: in_chain(kind.name),
-    });
-    let declared = config.providers.values().filter(|provider| provider.name != provider.kind.name).map(|provider| Row {
-        name: provider.name.clone(),
-        kind: provider.kind,
-        declared_in: Some(provider.declared_in.to_string()),
-        in_chain: in_chain(&provider.name),
-    });
-    let mut rows: Vec<Row> = built_in.chain(declared).collect();
+    let mut rows: Vec<Row> = config
+        .providers
+        .values()
+        .map(|provider| Row {
+            name: provider.name.clone(),
+            kind: provider.kind,
+            declared_in: match &provider.declared_in {
+                Origin::Default => None,
+                origin => Some(origin.to_string()),
+            },
+            in_chain: config.chain.value.contains(&provider.name),
+        })
+        .collect();
     // In the order of the chain; what stands in none comes last.
-    rows.sort_by_key(|row| config.chain.value.iter().position(|name| *name == row.name).unwrap_or(usize::MAX));
+    rows.sort_by_key(|row| {
+        config.chain.value.iter().position(|name| *name == row.name).unwrap_or(usize::MAX)
+    });
     if json {
         return output.json(&Value::Array(rows.iter().map(row_json).collect()));
     }

@@ -52,27 +52,36 @@ fn text(credential: &Credential, info: Option<&TokenInfo>, profile: Option<&str>
     let mut row = |name: &str, value: &str| {
         let _ = writeln!(text, "{}  {value}", styled(STRONG, format!("{name:10}")));
     };
-    row("Provider", &match credential.kind() {
-        kind if kind == credential.provider() => kind.to_owned(),
-        kind => format!("{} (kind {kind})", credential.provider()),
-    });
+    row(
+        "Provider",
+        &match credential.kind() {
+            kind if kind == credential.provider() => kind.to_owned(),
+            kind => format!("{} (kind {kind})", credential.provider()),
+        },
+    );
     row("Credential", credential.origin());
     let principal = info.and_then(|info| info.email.clone()).or_else(|| credential.principal());
     let unknown = format!("not known {} `ee-auth status --online` asks Google", styled(NEXT, "·"));
     let silent = "not known: the token carries no e-mail".to_owned();
     row("Account", &principal.unwrap_or(if info.is_some() { silent } else { unknown }));
-    row("Project", &match credential.project() {
-        Some(project) => format!("{} (from {})", project.id, project.origin),
-        None => format!("{} {} set EARTHENGINE_PROJECT", styled(CAREFUL, "none"), styled(NEXT, "fix:")),
-    });
+    row(
+        "Project",
+        &match credential.project() {
+            Some(project) => format!("{} (from {})", project.id, project.origin),
+            None => format!("{} {} set EARTHENGINE_PROJECT", styled(CAREFUL, "none"), styled(NEXT, "fix:")),
+        },
+    );
     if let Some(quota) = credential.quota_project() {
         row("Quota", quota);
     }
     let scopes = info.map_or(credential.scopes(), |info| &info.scopes);
-    row("Scopes", &match scopes.is_empty() {
-        true => "as granted at the login".to_owned(),
-        false => scopes.to_string(),
-    });
+    row(
+        "Scopes",
+        &match scopes.is_empty() {
+            true => "as granted at the login".to_owned(),
+            false => scopes.to_string(),
+        },
+    );
     if let Some(token) = credential.held_token() {
         row("Token", &format!("expires at {}", humantime::format_rfc3339_seconds(token.expires_at())));
     }

@@ -17,7 +17,9 @@ pub(crate) fn run(host: &Host, flags: &Flags, options: &Trust, output: &Output) 
         if json {
             let paths: Vec<_> = trusted
                 .iter()
-                .map(|file| json!({ "path": file.path, "sha256": file.sha256, "trusted_at": file.trusted_at }))
+                .map(
+                    |file| json!({ "path": file.path, "sha256": file.sha256, "trusted_at": file.trusted_at }),
+                )
                 .collect();
             return output.json(&json!(paths));
         }
@@ -34,7 +36,11 @@ pub(crate) fn run(host: &Host, flags: &Flags, options: &Trust, output: &Output) 
         if !trust::untrust(host, &path)? {
             output.tell(format_args!("{} was not trusted", path.display()));
         }
-        return if json { output.json(&json!({ "path": path, "trusted": false })) } else { output.data(path.display()) };
+        return if json {
+            output.json(&json!({ "path": path, "trusted": false }))
+        } else {
+            output.data(path.display())
+        };
     }
     let trusted = trust::trust(host, &path)?;
     if json {
@@ -55,7 +61,10 @@ fn chosen(host: &Host, flags: &Flags, file: Option<&Path>) -> Result<PathBuf, Er
         return Ok(host.environment.directory(Directory::Working).unwrap_or_default().join(file));
     }
     config::project_file(host, flags)?.ok_or_else(|| {
-        Error::invalid("no_such_file", "no project file was found: no ee-auth.toml between here and the repository's root")
-            .hint("name the file: `ee-auth trust FILE`")
+        Error::invalid(
+            "no_such_file",
+            "no project file was found: no ee-auth.toml between here and the repository's root",
+        )
+        .hint("name the file: `ee-auth trust FILE`")
     })
 }

@@ -117,7 +117,8 @@ pub fn flagged(fake: &Fake, flags: &Flags) -> Result<Config, Error> {
 
 /// An error as the program shows it on a terminal without colours.
 pub fn told(error: &Error) -> String {
-    let code = if error.outcome() == Outcome::Invalid { String::new() } else { format!("[{}]\n", error.code()) };
+    let code =
+        if error.outcome() == Outcome::Invalid { String::new() } else { format!("[{}]\n", error.code()) };
     let text = error.rendered().unwrap_or(error.message());
     match error.next_step() {
         Some(hint) => format!("{code}{text}\nhint: {hint}"),

@@ -26,6 +26,9 @@ pub trait Environment: Send + Sync {
     /// The value of a variable; `None` where it is not set.
     fn variable_os(&self, name: &str) -> Option<OsString>;
 
+    /// The names of the variables that are set, in any order; those that are not UTF-8 are left out.
+    fn names(&self) -> Vec<String>;
+
     /// Where a directory of the user's is; `None` where the system has none, or no home directory is known.
     fn directory(&self, which: Directory) -> Option<PathBuf>;
 

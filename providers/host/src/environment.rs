@@ -10,6 +10,10 @@ impl Environment for SystemEnvironment {
         std::env::var_os(name)
     }
 
+    fn names(&self) -> Vec<String> {
+        std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
+    }
+
     fn directory(&self, which: Directory) -> Option<PathBuf> {
         match which {
             Directory::Home => dirs::home_dir(),

@@ -18,6 +18,7 @@
     reason = "this crate is the one place that touches the world outside the process"
 )]
 
+mod attached;
 mod buffer;
 mod clock;
 mod environment;
@@ -33,6 +34,8 @@ use std::sync::{Arc, LazyLock};
 
 use ee_auth_core::Host;
 use ee_auth_core::host::Person;
+
+pub use attached::run_attached;
 
 static SYSTEM: LazyLock<Host> = LazyLock::new(|| Host {
     environment: Arc::new(environment::SystemEnvironment),

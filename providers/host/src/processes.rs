@@ -231,3 +231,44 @@ impl Drop for Group {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn programs_are_found_in_absolute_directories_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |name: &str, mode: u32| {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "#!/bin/sh\n").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        put("first/tool", 0o644);
+        fs::create_dir(directory.path().join("first/other")).unwrap();
+        let tool = put("second/tool", 0o755);
+        let other = put("second/other", 0o755);
+        let path = |list: &[&str]| {
+            std::env::join_paths(list.iter().map(|entry| match entry.strip_prefix('=') {
+                Some(relative) => PathBuf::from(relative),
+                None => directory.path().join(entry),
+            }))
+            .unwrap()
+        };
+        assert_eq!(find_in(path(&["first", "second"]), None, "tool"), Some(tool));
+        assert_eq!(find_in(path(&["first", "second"]), None, "other"), Some(other));
+        assert_eq!(find_in(path(&["first"]), None, "tool"), None);
+        // Cargo runs tests in the directory of the package, where `src` is.
+        for relative in ["=", "=.", "=src"] {
+            assert_eq!(find_in(path(&[relative]), None, "Cargo.toml"), None);
+        }
+        for name in ["", ".", "..", "second/tool", "/bin/sh", "tool/"] {
+            assert_eq!(find_in(path(&["first", "second"]), None, name), None, "{name}");
+        }
+    }
+}

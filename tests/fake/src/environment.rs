@@ -109,6 +109,10 @@ impl Environment for Fake {
         state.variables.get(name).cloned()
     }
 
+    fn names(&self) -> Vec<String> {
+        lock(&self.0.environment).variables.keys().cloned().collect()
+    }
+
     fn directory(&self, which: Directory) -> Option<PathBuf> {
         lock(&self.0.environment).directory(which)
     }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::{Output, ProcessError};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{Entry, Fake, Node};
 
@@ -25,6 +27,8 @@ struct Special {
     size: Option<u64>,
     /// Of a link: where it leads.
     target: Option<PathBuf>,
+    /// Of a file that is text: `utf-16`, little-endian with a byte order mark, as Windows writes it.
+    encoding: Option<String>,
 }
 
 /// A program that is run.
@@ -59,24 +63,19 @@ impl Fake {
     /// | --- | --- |
     /// | `env.json` | an object: variables and their values |
     /// | `fs/` | its files, from the root: `fs/home/user/key.json`. Private (mode 0600) unless `files.json` says otherwise |
-    /// | `files.json` | an object: by path, what else a file is: `{"/home/user/key.json": {"mode": "0644"}, "/p": {"kind": "fifo"}}`. Keys: `kind` (`file`, `zeros` with `size`, `directory`, `link` with `target`, `fifo`, `device`, `unreadable`), `mode`, `owner`, `device` |
+    /// | `files.json` | an object: by path, what else a file is: `{"/home/user/key.json": {"mode": "0644"}, "/p": {"kind": "fifo"}}`. Keys: `kind` (`file`, `zeros` with `size`, `directory`, `link` with `target`, `fifo`, `device`, `unreadable`), `mode`, `owner`, `device`, `encoding` (`utf-16`) |
     /// | `http-traffic.json` | see [`Fake::with_traffic`] |
     /// | `processes.json` | an array of programs on the `PATH`, run in this order: `{"name", "path", "arguments", "status", "stdout", "stderr"}`, or `"start_error": "…"`, `"timeout": true`, `"never_run": true` |
     ///
-    /// Each may be missing. `replace` is applied to the text of each and to each file that is text, so that keys can be
-    /// made at run time and put in the place of a name.
+    /// Each may be missing. `replace` is applied to every string of the JSON, escapes and keys of objects aside, and to
+    /// each file in `fs/` that is text, so that keys can be made at run time and put in the place of a name.
     ///
     /// # Panics
     /// Where the directory is something else; the message names the file.
     pub fn load(directory: &Path, replace: &dyn Fn(String) -> String) -> Self {
-        let text = |name: &str| match fs::read_to_string(directory.join(name)) {
-            Ok(text) => Some(replace(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => panic!("{}: {error}", directory.join(name).display()),
-        };
         let mut fake = Self::new();
-        if let Some(json) = text("env.json") {
-            for (name, value) in parse::<BTreeMap<String, String>>(directory, "env.json", &json) {
+        if let Some(variables) = parse::<BTreeMap<String, String>>(directory, "env.json", replace) {
+            for (name, value) in variables {
                 fake.set_variable(name, value);
             }
         }
@@ -84,21 +83,18 @@ impl Fake {
         if root.is_dir() {
             fake.load_files(&root, Path::new("/"), replace);
         }
-        if let Some(json) = text("files.json") {
-            for (path, special) in parse::<BTreeMap<PathBuf, Special>>(directory, "files.json", &json) {
-                fake.load_special(path, special);
+        let files = parse::<BTreeMap<PathBuf, Special>>(directory, "files.json", replace);
+        for (path, special) in files.unwrap_or_default() {
+            fake.load_special(path, special);
+        }
+        for run in parse::<Vec<Run>>(directory, "processes.json", replace).unwrap_or_default() {
+            fake = fake.with_program(run.name.clone(), run.path.clone());
+            if !run.never_run {
+                fake = fake.with_recorded_run(run);
             }
         }
-        if let Some(json) = text("processes.json") {
-            for run in parse::<Vec<Run>>(directory, "processes.json", &json) {
-                fake = fake.with_program(run.name.clone(), run.path.clone());
-                if !run.never_run {
-                    fake = fake.with_recorded_run(run);
-                }
-            }
-        }
-        match text("http-traffic.json") {
-            Some(json) => fake.with_traffic(&json),
+        match parse::<Value>(directory, "http-traffic.json", replace) {
+            Some(traffic) => fake.with_traffic(&traffic.to_string()),
             None => fake,
         }
     }
@@ -138,6 +134,14 @@ impl Fake {
             Some(other) => panic!("{other} is no kind of file"),
         };
         let mut entry = Entry::new(node);
+        match (special.encoding.as_deref(), &mut entry.node) {
+            (None, _) => {}
+            (Some("utf-16"), Node::File(content)) => {
+                let text = std::str::from_utf8(content).expect("what is encoded is text");
+                *content = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+            }
+            (Some(other), _) => panic!("{other} is no encoding, or {} is no file", path.display()),
+        }
         if let Some(mode) = special.mode {
             entry.mode = Some(u32::from_str_radix(&mode, 8).expect("mode is octal"));
         }
@@ -178,8 +182,28 @@ impl Fake {
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(directory: &Path, name: &str, json: &str) -> T {
-    serde_json::from_str(json).unwrap_or_else(|error| panic!("{}: {error}", directory.join(name).display()))
+/// What the JSON of this name says, its strings replaced; `None` where there is no such file.
+fn parse<T: DeserializeOwned>(directory: &Path, name: &str, replace: &dyn Fn(String) -> String) -> Option<T> {
+    let path = directory.join(name);
+    let json = match fs::read(&path) {
+        Ok(json) => json,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => panic!("{}: {error}", path.display()),
+    };
+    let parsed = serde_json::from_slice(&json).and_then(|mut value| {
+        replace_strings(&mut value, replace);
+        serde_json::from_value(value)
+    });
+    Some(parsed.unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
+fn replace_strings(value: &mut Value, replace: &dyn Fn(String) -> String) {
+    match value {
+        Value::String(text) => *text = replace(std::mem::take(text)),
+        Value::Array(items) => items.iter_mut().for_each(|item| replace_strings(item, replace)),
+        Value::Object(object) => object.values_mut().for_each(|value| replace_strings(value, replace)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 #[cfg(test)]
@@ -199,24 +223,26 @@ mod tests {
         put("env.json", r#"{"A": "KEY-1"}"#);
         put("fs/home/user/key.json", "KEY");
         put("fs/etc/passwd", "x");
+        put("fs/wide", "x");
         put(
             "files.json",
             r#"{"/home/user/key.json": {"mode": "0644", "owner": 0}, "/pipe": {"kind": "fifo"},
-                "/l": {"kind": "link", "target": "/etc/passwd"}}"#,
+                "/l": {"kind": "link", "target": "/etc/passwd"}, "/wide": {"encoding": "utf-16"}}"#,
         );
         put("processes.json", r#"[{"name": "gcloud", "path": "/usr/bin/gcloud", "never_run": true}]"#);
         put(
             "http-traffic.json",
             r#"[{"request": {"method": "GET", "url": "http://a/"}, "response": {"status": 204}}]"#,
         );
-        let fake = Fake::load(directory.path(), &|text| text.replace("KEY", "made at run time"));
+        let fake = Fake::load(directory.path(), &|text| text.replace("KEY", "\"made\"\nat run time"));
         let host = fake.host();
-        assert_eq!(variable(&*host.environment, "A").unwrap(), "made at run time-1");
+        assert_eq!(variable(&*host.environment, "A").unwrap(), "\"made\"\nat run time-1");
         let read = host.files.read(Path::new("/home/user/key.json"), 100).unwrap();
-        assert_eq!(read.bytes[..], *b"made at run time");
+        assert_eq!(read.bytes[..], *b"\"made\"\nat run time");
         assert!(read.status.readable_by_others());
         assert_eq!(read.status.owner, Some(0));
         assert_eq!(host.files.read(Path::new("/l"), 100).unwrap().bytes[..], *b"x");
+        assert_eq!(host.files.read(Path::new("/wide"), 100).unwrap().bytes[..], *b"\xff\xfex\0");
         assert_eq!(fake.entry("/pipe").unwrap().node, Node::Fifo);
         assert_eq!(host.processes.find("gcloud").unwrap(), Path::new("/usr/bin/gcloud"));
         let request =

@@ -67,7 +67,11 @@ const NAMED: &[(&str, Fault, &str)] = &[
     ("close", Fault::Close, "the connection is closed before any answer"),
     ("hang", Fault::Hang, "no answer, ever"),
     ("delay", Fault::Delay(Duration::from_secs(5)), "a good answer, late; `delay:SECONDS` (default 5)"),
-    ("drip", Fault::Drip(Duration::from_millis(200)), "one byte of the body at a time; `drip:SECONDS` (default 0.2)"),
+    (
+        "drip",
+        Fault::Drip(Duration::from_millis(200)),
+        "one byte of the body at a time; `drip:SECONDS` (default 0.2)",
+    ),
     ("truncated", Fault::Truncated, "the connection is closed after half of the announced body"),
     ("redirect", Fault::Redirect(None), "307 to another path; `redirect:URL` to another place"),
     ("html", Fault::Html, "an HTML page with status 200"),
@@ -155,10 +159,12 @@ impl FromStr for FaultRule {
         };
         let service = match endpoint {
             "all" => None,
-            name => Some(Service::ALL.into_iter().find(|service| service.name() == name).ok_or_else(|| {
-                let names = Service::ALL.iter().map(|service| service.name()).chain(["all"]).collect();
-                FaultRuleError::unknown("endpoint", name, names)
-            })?),
+            name => {
+                Some(Service::ALL.into_iter().find(|service| service.name() == name).ok_or_else(|| {
+                    let names = Service::ALL.iter().map(|service| service.name()).chain(["all"]).collect();
+                    FaultRuleError::unknown("endpoint", name, names)
+                })?)
+            }
         };
         let (name, argument) = match wanted.split_once(':') {
             Some((name, argument)) => (name, Some(argument)),
@@ -191,10 +197,10 @@ fn split_count(name: &str) -> Result<(&str, Option<u32>), FaultRuleError> {
 
 impl Fault {
     fn named(name: &str, argument: Option<&str>) -> Result<Self, FaultRuleError> {
-        let status = STATUSES.iter().find(|(known, ..)| *known == name).map(|(_, code, _)| Self::Status {
-            code: *code,
-            retry_after: (*code == 429).then_some(1),
-        });
+        let status = STATUSES
+            .iter()
+            .find(|(known, ..)| *known == name)
+            .map(|(_, code, _)| Self::Status { code: *code, retry_after: (*code == 429).then_some(1) });
         let named = || NAMED.iter().find(|(known, ..)| *known == name).map(|(_, fault, _)| fault.clone());
         let oauth = || OAUTH_ERRORS.iter().find(|error| error.name == name).map(Self::OAuth);
         let fault = status.or_else(named).or_else(oauth).ok_or_else(|| {

@@ -162,7 +162,8 @@ pub(crate) fn record(
 /// Whether every credential in a request is this server's own. A body that cannot be read might hold anything.
 fn is_own(world: &World, request: &Request, body_is_form: bool, fields: &[(String, String)]) -> bool {
     let known = |secret: &str| secret.is_empty() || world.knows(secret);
-    let authorization = match (request.headers.contains_key(AUTHORIZATION), request.bearer(), request.basic()) {
+    let authorization = match (request.headers.contains_key(AUTHORIZATION), request.bearer(), request.basic())
+    {
         (false, ..) => true,
         (true, Some(token), _) => known(token),
         (true, _, Some((_, secret))) => known(&secret),

@@ -123,7 +123,12 @@ static ROUTES: &[Route] = &[
         "/v1/projects/-/serviceAccounts/*:generateAccessToken",
         iam::generate_access_token,
     ),
-    route(Service::IamCredentials, POST, "/v1/projects/-/serviceAccounts/*:generateIdToken", iam::generate_id_token),
+    route(
+        Service::IamCredentials,
+        POST,
+        "/v1/projects/-/serviceAccounts/*:generateIdToken",
+        iam::generate_id_token,
+    ),
     route(Service::Metadata, GET, "/", metadata::root),
     route(Service::Metadata, GET, "/computeMetadata/*", metadata::get),
     route(Service::Earthengine, GET, "/$discovery/rest", earthengine::discovery),
@@ -132,12 +137,7 @@ static ROUTES: &[Route] = &[
     route(Service::Earthengine, GET, "/v1/projects/*/config", earthengine::config),
 ];
 
-const fn route(
-    service: Service,
-    methods: &'static [Method],
-    path: &'static str,
-    handler: Handler,
-) -> Route {
+const fn route(service: Service, methods: &'static [Method], path: &'static str, handler: Handler) -> Route {
     Route { service, path, methods, handler }
 }
 
@@ -183,7 +183,10 @@ mod tests {
     fn a_path_finds_its_service() {
         for (path, service) in [
             ("/token", Service::Token),
-            ("/v1/projects/-/serviceAccounts/a@b.iam.gserviceaccount.com:generateAccessToken", Service::IamCredentials),
+            (
+                "/v1/projects/-/serviceAccounts/a@b.iam.gserviceaccount.com:generateAccessToken",
+                Service::IamCredentials,
+            ),
             ("/v1/projects/p/value:compute", Service::Earthengine),
             ("/computeMetadata/v1/instance", Service::Metadata),
             ("/", Service::Metadata),

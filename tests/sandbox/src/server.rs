@@ -61,7 +61,7 @@ async fn accept(listener: TcpListener, world: Arc<Mutex<World>>) {
 async fn connection(stream: TcpStream, world: Arc<Mutex<World>>) {
     let _ = stream.set_nodelay(true);
     let reset = AtomicBool::new(false);
-    let service = service_fn(|request| handle(request, &world, &reset));
+    let service = service_fn(|request| Box::pin(handle(request, &world, &reset)));
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let stream = connection.into_parts().io.into_inner();

@@ -46,7 +46,9 @@ impl Fault {
             Self::Reset => lost(Delivery::Reset),
             Self::Close => lost(Delivery::Close),
             Self::Hang => lost(Delivery::Never),
-            Self::Html => Some(Reply::html(200, "<!DOCTYPE html>\n<title>Sign in to Wi-Fi</title>\n".to_owned())),
+            Self::Html => {
+                Some(Reply::html(200, "<!DOCTYPE html>\n<title>Sign in to Wi-Fi</title>\n".to_owned()))
+            }
             Self::Empty => Some(Reply::new(200, "application/json; charset=utf-8", "")),
             Self::NotJson => {
                 Some(Reply::new(200, "application/json; charset=utf-8", "{\n  \"access_token\": \"ya29."))
@@ -130,9 +132,8 @@ impl FieldFault {
 fn status(service: Service, code: u16) -> Reply {
     match (service, code) {
         (_, 502 | 504) | (Service::Authorize | Service::Elsewhere, _) => errors::page(code),
-        (Service::Metadata, _) => {
-            Reply::html(code, format!("{}\n", errors::status_name(code))).header(errors::METADATA_FLAVOR, "Google")
-        }
+        (Service::Metadata, _) => Reply::html(code, format!("{}\n", errors::status_name(code)))
+            .header(errors::METADATA_FLAVOR, "Google"),
         (Service::IamCredentials | Service::Earthengine, _) => {
             errors::api(code, errors::canonical_code(code), errors::status_name(code))
         }
@@ -165,7 +166,9 @@ fn gzip(data: &[u8]) -> Vec<u8> {
 
 fn with_another_state(reply: Reply) -> Reply {
     let location = reply.headers.iter().find(|(name, _)| name == LOCATION);
-    let Some(mut url) = location.and_then(|(_, value)| Url::parse(value.to_str().ok()?).ok()) else { return reply };
+    let Some(mut url) = location.and_then(|(_, value)| Url::parse(value.to_str().ok()?).ok()) else {
+        return reply;
+    };
     let fields: Vec<_> = url.query_pairs().into_owned().collect();
     let changed = fields.iter().map(|(name, value)| (name, if name == "state" { "another" } else { value }));
     url.query_pairs_mut().clear().extend_pairs(changed.collect::<Vec<_>>());

@@ -83,7 +83,7 @@ pub(crate) struct World {
     pub(crate) subject_tokens: Vec<SubjectToken>,
     /// The secret with which the workload gets a subject token.
     pub(crate) workload_request_token: String,
-    /// Everything secret that this server made or was told of: what may be recorded.
+    /// Everything secret that this server made or was told of, and the ids of its keys: what may be recorded.
     pub(crate) known: HashSet<String>,
 
     pub(crate) rules: Vec<FaultRule>,
@@ -96,6 +96,8 @@ pub(crate) struct World {
 pub(crate) struct Account {
     /// Its number, which tokens carry as `azp` and `sub`.
     pub(crate) unique_id: String,
+    /// Which of the process's keys it gets when it needs one.
+    pub(crate) number: usize,
     /// Key id and key.
     pub(crate) keys: Vec<(String, Arc<Key>)>,
 }
@@ -174,7 +176,13 @@ impl World {
     }
 
     /// An access token without a refresh token, valid for `lifetime` seconds. `party` is whom it was given to.
-    pub(crate) fn issue_once(&mut self, principal: &str, party: &str, scopes: Vec<String>, lifetime: i64) -> String {
+    pub(crate) fn issue_once(
+        &mut self,
+        principal: &str,
+        party: &str,
+        scopes: Vec<String>,
+        lifetime: i64,
+    ) -> String {
         let expires_at = self.now().saturating_add(lifetime);
         let (principal, party) = (principal.to_owned(), party.to_owned());
         self.issue(AccessToken { principal, party, scopes, expires_at, refresh_token: None })
@@ -264,13 +272,11 @@ impl World {
         secret
     }
 
-    /// Whether a secret is one of this server's own, so that it may be recorded: it made it, was told of it, or knows
-    /// the key that an assertion says it was signed with.
+    /// Whether a secret is one of this server's own, so that it may be recorded: it made it, was told of it, or gave
+    /// out the key that an assertion says it was signed with.
     pub(crate) fn knows(&self, secret: &str) -> bool {
-        let own_key = |id: &str| {
-            self.service_accounts.values().any(|account| account.keys.iter().any(|(key_id, _)| key_id == id))
-        };
-        self.known.contains(secret) || jwt::Jwt::parse(secret).is_some_and(|jwt| jwt.key_id().is_some_and(own_key))
+        let own_key = |jwt: jwt::Jwt<'_>| jwt.key_id().is_some_and(|key_id| self.known.contains(key_id));
+        self.known.contains(secret) || jwt::Jwt::parse(secret).is_some_and(own_key)
     }
 
     /// The fault that the next request to `service` meets, if any; it is counted.
@@ -311,7 +317,8 @@ pub(crate) fn is_scope(scope: &str) -> bool {
 
 /// Whether any of the held scopes is one of `wanted`, named without their common beginning.
 pub(crate) fn holds_any(held: &[String], wanted: &[&str]) -> bool {
-    let short = |scope: &String| scope.strip_prefix("https://www.googleapis.com/auth/").unwrap_or(scope).to_owned();
+    let short =
+        |scope: &String| scope.strip_prefix("https://www.googleapis.com/auth/").unwrap_or(scope).to_owned();
     held.iter().map(short).any(|scope| wanted.contains(&scope.as_str()))
 }
 

@@ -32,12 +32,18 @@ pub(crate) fn authorize(world: &mut World, request: &Request) -> Answer {
         return Err(authorization_page(400, "invalid_request", explanation));
     }
     if !is_loopback_redirect(redirect_uri) {
-        return Err(authorization_page(400, "redirect_uri_mismatch", "The redirect URI is not the client's."));
+        return Err(authorization_page(
+            400,
+            "redirect_uri_mismatch",
+            "The redirect URI is not the client's.",
+        ));
     }
     match query.get("response_type") {
         None => return Err(missing("response_type")),
         Some("code") => {}
-        Some(_) => return Err(authorization_page(400, "unsupported_response_type", "Invalid response_type.")),
+        Some(_) => {
+            return Err(authorization_page(400, "unsupported_response_type", "Invalid response_type."));
+        }
     }
     let scopes = query.words("scope");
     if scopes.is_empty() {
@@ -82,7 +88,9 @@ fn redirect(query: &Fields, fields: &[(&str, &str)]) -> Option<Reply> {
 fn is_loopback_redirect(uri: &str) -> bool {
     Url::parse(uri).is_ok_and(|url| {
         let host = url.host_str().unwrap_or_default();
-        url.scheme() == "http" && ["localhost", "127.0.0.1", "[::1]"].contains(&host) && url.fragment().is_none()
+        url.scheme() == "http"
+            && ["localhost", "127.0.0.1", "[::1]"].contains(&host)
+            && url.fragment().is_none()
     })
 }
 

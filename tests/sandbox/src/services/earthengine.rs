@@ -11,7 +11,8 @@ use crate::world::{ProjectState, World, holds_any};
 const SERVICE: &str = "earthengine.googleapis.com";
 
 /// Any of these opens the API.
-const SCOPES: [&str; 4] = ["earthengine", "earthengine.readonly", "cloud-platform", "cloud-platform.read-only"];
+const SCOPES: [&str; 4] =
+    ["earthengine", "earthengine.readonly", "cloud-platform", "cloud-platform.read-only"];
 
 /// Which project pays, where it is not the one in the path.
 const USER_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");

@@ -8,11 +8,31 @@ const MAX_DEPTH: u32 = 100;
 /// The functions that are known, with what the real API says of them.
 pub(crate) const FUNCTIONS: &[Function] = &[
     Function { name: "Number.add", description: "Adds the first value to the second.", apply: |a, b| a + b },
-    Function { name: "Number.subtract", description: "Subtracts the second value from the first.", apply: |a, b| a - b },
-    Function { name: "Number.multiply", description: "Multiplies the first value by the second.", apply: |a, b| a * b },
-    Function { name: "Number.divide", description: "Divides the first value by the second.", apply: |a, b| a / b },
-    Function { name: "Number.mod", description: "Calculates the remainder of a division.", apply: |a, b| a % b },
-    Function { name: "Number.pow", description: "Raises the first value to the power of the second.", apply: f64::powf },
+    Function {
+        name: "Number.subtract",
+        description: "Subtracts the second value from the first.",
+        apply: |a, b| a - b,
+    },
+    Function {
+        name: "Number.multiply",
+        description: "Multiplies the first value by the second.",
+        apply: |a, b| a * b,
+    },
+    Function {
+        name: "Number.divide",
+        description: "Divides the first value by the second.",
+        apply: |a, b| a / b,
+    },
+    Function {
+        name: "Number.mod",
+        description: "Calculates the remainder of a division.",
+        apply: |a, b| a % b,
+    },
+    Function {
+        name: "Number.pow",
+        description: "Raises the first value to the power of the second.",
+        apply: f64::powf,
+    },
     Function { name: "Number.min", description: "Selects the minimum.", apply: f64::min },
     Function { name: "Number.max", description: "Selects the maximum.", apply: f64::max },
 ];
@@ -27,9 +47,7 @@ pub(crate) struct Function {
 impl Function {
     /// The function's `Algorithm` in the answer of `projects.algorithms.list`.
     pub(crate) fn algorithm(&self) -> Value {
-        let argument = |name: &str, description: &str| {
-            json!({"argumentName": name, "type": "Number", "description": description})
-        };
+        let argument = |name: &str, description: &str| json!({"argumentName": name, "type": "Number", "description": description});
         json!({
             "name": format!("algorithms/{}", self.name),
             "description": self.description,
@@ -80,7 +98,8 @@ impl Scope<'_> {
             }
             ("dictionaryValue", dictionary) => {
                 let values = dictionary["values"].as_object().ok_or("A dictionary has no values.")?;
-                let entry = |(name, value): (&String, &Value)| Ok((name.clone(), self.node(value, depth + 1)?));
+                let entry =
+                    |(name, value): (&String, &Value)| Ok((name.clone(), self.node(value, depth + 1)?));
                 values.iter().map(entry).collect::<Result<Map<_, _>, String>>().map(Value::Object)
             }
             ("functionInvocationValue", call) => self.call(call, depth),
@@ -97,7 +116,9 @@ impl Scope<'_> {
                 .get(argument)
                 .ok_or_else(|| format!("{name}: required argument ({argument}) missing."))?;
             let value = self.node(node, depth + 1)?;
-            value.as_f64().ok_or_else(|| format!("{name}, argument '{argument}': Invalid type. Expected type: Number."))
+            value
+                .as_f64()
+                .ok_or_else(|| format!("{name}, argument '{argument}': Invalid type. Expected type: Number."))
         };
         let result = (function.apply)(number("left")?, number("right")?);
         Ok(to_json(result))
@@ -154,7 +175,10 @@ mod tests {
             (json!({"bytesValue": ""}), "bytesValue are not known"),
             (call("Image.load", text.clone(), text.clone()), "Unrecognized function: 'Image.load'"),
             (call("Number.add", text.clone(), text.clone()), "argument 'left': Invalid type"),
-            (json!({"functionInvocationValue": {"functionName": "Number.add", "arguments": {}}}), "(left) missing"),
+            (
+                json!({"functionInvocationValue": {"functionName": "Number.add", "arguments": {}}}),
+                "(left) missing",
+            ),
         ] {
             let error = value(node.clone()).expect_err("an error");
             assert!(error.contains(said), "{node}: {error}");

@@ -96,7 +96,8 @@ fn delegate_name(delegate: &str) -> Option<String> {
 
 /// A duration as protobuf writes it in JSON: `3600s`.
 fn parse_lifetime(lifetime: &Value) -> Result<i64, Reply> {
-    let seconds = lifetime.as_str().and_then(|text| text.strip_suffix('s')).and_then(|text| text.parse::<u32>().ok());
+    let seconds =
+        lifetime.as_str().and_then(|text| text.strip_suffix('s')).and_then(|text| text.parse::<u32>().ok());
     match seconds {
         Some(seconds @ 1..=MAX_LIFETIME) => Ok(i64::from(seconds)),
         Some(_) => Err(invalid(

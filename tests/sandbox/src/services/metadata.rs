@@ -86,7 +86,8 @@ fn token(world: &mut World, request: &Request, email: &str) -> Answer {
 
 /// `identity?audience=A&format=full`: an ID token, as text.
 fn identity(world: &mut World, request: &Request, email: &str) -> Answer {
-    let audience = request.query.get("audience").ok_or_else(|| refusal(400, "non-empty audience parameter required"))?;
+    let audience =
+        request.query.get("audience").ok_or_else(|| refusal(400, "non-empty audience parameter required"))?;
     let email = (request.query.get("format") == Some("full")).then_some(email);
     let unique_id = world.machine.as_deref().map(|machine| world.subject_number(machine)).unwrap_or_default();
     Ok(text(&world.issue_id_token(audience, &unique_id, email)))

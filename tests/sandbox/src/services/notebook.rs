@@ -21,8 +21,9 @@ const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
 pub(crate) fn page(world: &mut World, request: &Request) -> Answer {
     let query = &request.query;
     let invalid = |what: &str| authorization_page(400, "invalid_request", what);
-    let parameter =
-        |name: &str| query.get(name).ok_or_else(|| invalid(&format!("Required parameter is missing: {name}")));
+    let parameter = |name: &str| {
+        query.get(name).ok_or_else(|| invalid(&format!("Required parameter is missing: {name}")))
+    };
     let (request_id, token_challenge) = (parameter("request_id")?, parameter("tc")?);
     let client_challenge = parameter("cc")?;
     for challenge in [token_challenge, client_challenge] {

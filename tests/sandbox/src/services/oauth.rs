@@ -38,7 +38,10 @@ pub(crate) fn token(world: &mut World, request: &Request) -> Answer {
         Some("authorization_code") => code(world, request, &form),
         Some(other) => {
             let description = format!("Invalid grant_type: {other}");
-            Err(Reply::json(400, &json!({"error": "unsupported_grant_type", "error_description": description})))
+            Err(Reply::json(
+                400,
+                &json!({"error": "unsupported_grant_type", "error_description": description}),
+            ))
         }
         None => Err(bad_request("Missing required parameter: grant_type")),
     }
@@ -46,7 +49,8 @@ pub(crate) fn token(world: &mut World, request: &Request) -> Answer {
 
 /// A service account's assertion: RFC 7523, section 3, with Google's `scope` and `target_audience` claims.
 fn assertion(world: &mut World, form: &Fields) -> Answer {
-    let assertion = form.get("assertion").ok_or_else(|| bad_request("Missing required parameter: assertion"))?;
+    let assertion =
+        form.get("assertion").ok_or_else(|| bad_request("Missing required parameter: assertion"))?;
     let jwt = Jwt::parse(assertion).ok_or_else(|| errors::INVALID_GRANT.reply())?;
     let email = jwt.text("iss").unwrap_or_default().to_owned();
     let account = world.service_accounts.get(&email).ok_or_else(|| errors::ACCOUNT_NOT_FOUND.reply())?;
@@ -92,7 +96,8 @@ fn assertion(world: &mut World, form: &Fields) -> Answer {
 
 fn is_this_server(world: &World, audience: &str) -> bool {
     let own = audience.replacen("://localhost:", "://127.0.0.1:", 1);
-    GOOGLE_AUDIENCES.contains(&audience) || own.strip_prefix(&world.base).is_some_and(|path| path.ends_with("/token"))
+    GOOGLE_AUDIENCES.contains(&audience)
+        || own.strip_prefix(&world.base).is_some_and(|path| path.ends_with("/token"))
 }
 
 fn is_timely(now: i64, issued: Option<i64>, expires: Option<i64>) -> bool {
@@ -118,7 +123,8 @@ pub(crate) fn grant_for(
     form: &Fields,
 ) -> Result<(Grant, String, Vec<String>), Reply> {
     let client_id = client(world, request, form)?;
-    let token = form.get("refresh_token").ok_or_else(|| bad_request("Missing required parameter: refresh_token"))?;
+    let token =
+        form.get("refresh_token").ok_or_else(|| bad_request("Missing required parameter: refresh_token"))?;
     let grant = world.grants.get(token).ok_or_else(|| errors::INVALID_GRANT.reply())?;
     if grant.client_id != client_id {
         return Err(errors::FOREIGN_CLIENT.reply());
@@ -138,7 +144,8 @@ pub(crate) fn grant_for(
 fn code(world: &mut World, request: &Request, form: &Fields) -> Answer {
     let client_id = client(world, request, form)?;
     let text = form.get("code").ok_or_else(|| bad_request("Missing required parameter: code"))?;
-    let redirect_uri = form.get("redirect_uri").ok_or_else(|| bad_request("Missing parameter: redirect_uri"))?;
+    let redirect_uri =
+        form.get("redirect_uri").ok_or_else(|| bad_request("Missing parameter: redirect_uri"))?;
     let now = world.now();
     let code = world.codes.get_mut(text).ok_or_else(|| errors::MALFORMED_CODE.reply())?;
     if code.used || code.expires_at <= now {

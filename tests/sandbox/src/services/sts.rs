@@ -15,8 +15,9 @@ const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// `token`: somebody else's token for one of Google's.
 pub(crate) fn exchange(world: &mut World, request: &Request) -> Answer {
     let form = request.form().ok_or_else(|| bad_request("The request body cannot be read."))?;
-    let parameter =
-        |name: &str| form.get(name).ok_or_else(|| bad_request(&format!("Missing required parameter: {name}")));
+    let parameter = |name: &str| {
+        form.get(name).ok_or_else(|| bad_request(&format!("Missing required parameter: {name}")))
+    };
     let grant_type = parameter("grant_type")?;
     if grant_type != TOKEN_EXCHANGE {
         return Err(errors::UNSUPPORTED_GRANT_TYPE.reply());
@@ -96,7 +97,8 @@ pub(crate) fn refresh(world: &mut World, request: &Request) -> Answer {
         return Err(errors::UNSUPPORTED_GRANT_TYPE.reply());
     }
     let (grant, old, scopes) = oauth::grant_for(world, request, &form)?;
-    let mut answer = json!({"token_type": "Bearer", "expires_in": world.token_lifetime, "scope": scopes.join(" ")});
+    let mut answer =
+        json!({"token_type": "Bearer", "expires_in": world.token_lifetime, "scope": scopes.join(" ")});
     let mut current = old.clone();
     if world.rotate_refresh_tokens {
         current = world.issue_refresh_token(grant.clone());

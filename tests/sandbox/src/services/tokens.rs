@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rsa::PublicKeyComponents;
 use serde_json::json;
 
 use crate::errors::{self, bad_request};
@@ -15,7 +16,9 @@ use crate::world::World;
 pub(crate) fn revoke(world: &mut World, request: &Request) -> Answer {
     let fields = fields(request);
     let token = fields.get("token").ok_or_else(|| bad_request("Missing required parameter: token"))?;
-    let gone = || Reply::json(400, &json!({"error": "invalid_token", "error_description": "Token expired or revoked"}));
+    let gone = || {
+        Reply::json(400, &json!({"error": "invalid_token", "error_description": "Token expired or revoked"}))
+    };
     let now = world.now();
     let refresh_token = match world.access_tokens.get(token) {
         Some(access) if access.expires_at > now => access.refresh_token.clone(),
@@ -25,7 +28,8 @@ pub(crate) fn revoke(world: &mut World, request: &Request) -> Answer {
     match refresh_token {
         None => drop(world.access_tokens.remove(token)),
         Some(refresh_token) => {
-            let grant = world.grants.get_mut(&refresh_token).filter(|grant| !grant.revoked).ok_or_else(gone)?;
+            let grant =
+                world.grants.get_mut(&refresh_token).filter(|grant| !grant.revoked).ok_or_else(gone)?;
             grant.revoked = true;
             world.access_tokens.retain(|_, access| access.refresh_token.as_ref() != Some(&refresh_token));
         }
@@ -43,7 +47,8 @@ pub(crate) fn tokeninfo(world: &mut World, request: &Request) -> Answer {
         let jwt = jwt.ok_or_else(|| errors::INVALID_TOKEN.reply())?;
         return Ok(Reply::json(200, &jwt.claims));
     }
-    let text = fields.get("access_token").ok_or_else(|| bad_request("Missing required parameter: access_token"))?;
+    let text =
+        fields.get("access_token").ok_or_else(|| bad_request("Missing required parameter: access_token"))?;
     let token = world.access_tokens.get(text).filter(|token| token.expires_at > now);
     let token = token.ok_or_else(|| errors::INVALID_TOKEN.reply())?;
     let mut answer = json!({
@@ -64,7 +69,8 @@ pub(crate) fn tokeninfo(world: &mut World, request: &Request) -> Answer {
 
 /// `https://openidconnect.googleapis.com/v1/userinfo`.
 pub(crate) fn userinfo(world: &mut World, request: &Request) -> Answer {
-    let token = world.caller(request).map_err(|reason| errors::unauthenticated(reason, "oauth2.googleapis.com"))?;
+    let token =
+        world.caller(request).map_err(|reason| errors::unauthenticated(reason, "oauth2.googleapis.com"))?;
     let mut answer = json!({"sub": world.subject_number(&token.principal)});
     if shows_email(&token.scopes) {
         answer["email"] = token.principal.clone().into();
@@ -76,7 +82,7 @@ pub(crate) fn userinfo(world: &mut World, request: &Request) -> Answer {
 /// `https://www.googleapis.com/oauth2/v3/certs`: the key that verifies ID tokens, RFC 7517.
 pub(crate) fn certificates(world: &mut World, _: &Request) -> Answer {
     let key = keys::key(keys::GOOGLE);
-    let public = key.pair.public();
+    let public = PublicKeyComponents::<Vec<u8>>::from(key.pair.public());
     Ok(Reply::json(
         200,
         &json!({"keys": [{
@@ -84,8 +90,8 @@ pub(crate) fn certificates(world: &mut World, _: &Request) -> Answer {
             "alg": "RS256",
             "use": "sig",
             "kid": world.google_key_id,
-            "n": URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero()),
-            "e": URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero()),
+            "n": URL_SAFE_NO_PAD.encode(public.n),
+            "e": URL_SAFE_NO_PAD.encode(public.e),
         }]}),
     ))
 }

@@ -1,0 +1,206 @@
+//! Files as they lie on a real disk.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the tests make the files that they look at"
+)]
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use ee_auth_core::host::{FileKind, FileReadError, Files};
+
+fn files() -> Arc<dyn Files> {
+    ee_auth_host::system().files
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_is_read_up_to_its_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    fs::write(&path, "0123456789").unwrap();
+    let read = files().read(&path, 10).unwrap();
+    assert_eq!(read.bytes[..], *b"0123456789");
+    assert_eq!((read.status.kind, read.status.size), (FileKind::Regular, 10));
+    assert!(matches!(files().read(&path, 9), Err(FileReadError::TooLarge { size: 10, limit: 9 })));
+    fs::write(&path, "").unwrap();
+    assert!(files().read(&path, 0).unwrap().bytes.is_empty());
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    assert!(matches!(files().read(&missing, 10), Err(FileReadError::NotFound)));
+    assert!(matches!(files().read(&missing.join("below"), 10), Err(FileReadError::NotFound)));
+    let read = files().read(directory.path(), 10);
+    assert!(matches!(read, Err(FileReadError::NotRegular(FileKind::Directory))));
+}
+
+#[test]
+fn a_new_file_does_not_replace_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/file");
+    files().write_new(&path, b"first").unwrap();
+    let error = files().write_new(&path, b"second").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(&path).unwrap(), b"first");
+}
+
+#[test]
+fn removing_nothing_is_no_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    fs::write(&path, "").unwrap();
+    files().remove(&path).unwrap();
+    files().remove(&path).unwrap();
+    assert!(files().remove(directory.path()).is_err());
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
+    }
+
+    fn mkfifo(path: &Path) {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    }
+
+    #[test]
+    fn a_fifo_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fifo");
+        mkfifo(&path);
+        assert!(matches!(files().read(&path, 10), Err(FileReadError::NotRegular(FileKind::Fifo))));
+        assert_eq!(files().status(&path).unwrap().kind, FileKind::Fifo);
+        let link = directory.path().join("link");
+        symlink("fifo", &link).unwrap();
+        assert!(matches!(files().read(&link, 10), Err(FileReadError::NotRegular(FileKind::Fifo))));
+    }
+
+    #[test]
+    fn devices_and_sockets_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        for path in [&socket, Path::new("/dev/zero"), Path::new("/dev/null")] {
+            assert!(
+                matches!(files().read(path, 10), Err(FileReadError::NotRegular(FileKind::Other))),
+                "{}",
+                path.display()
+            );
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_limit_holds_for_files_that_do_not_say_how_large_they_are() {
+        let path = Path::new("/proc/self/status");
+        assert_eq!(files().status(path).unwrap().size, 0);
+        assert!(files().read(path, 1 << 20).unwrap().bytes.starts_with(b"Name:"));
+        assert!(matches!(files().read(path, 10), Err(FileReadError::TooLarge { size: 11, limit: 10 })));
+    }
+
+    #[test]
+    fn links_are_followed_when_reading() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, link) = (directory.path().join("file"), directory.path().join("link"));
+        fs::write(&path, "content").unwrap();
+        symlink("file", &link).unwrap();
+        assert_eq!(files().read(&link, 10).unwrap().bytes[..], *b"content");
+        assert_eq!(files().canonical(&link).unwrap(), fs::canonicalize(&path).unwrap());
+        symlink("link2", directory.path().join("link2")).unwrap();
+        assert!(matches!(files().read(&directory.path().join("link2"), 10), Err(FileReadError::Io(_))));
+    }
+
+    #[test]
+    fn the_status_is_that_of_what_was_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        fs::write(&path, "").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let status = files().read(&path, 10).unwrap().status;
+        assert_eq!(status.mode, Some(0o644));
+        assert!(status.readable_by_others());
+        assert_eq!(status.owner, ee_auth_host::system().environment.user_id());
+        assert_eq!(status.device, Some(fs::metadata(&path).unwrap().dev()));
+        assert_eq!(status.modified, fs::metadata(&path).unwrap().modified().ok());
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert!(!files().status(&path).unwrap().readable_by_others());
+    }
+
+    #[test]
+    fn what_is_written_is_private() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+        let path = directory.path().join("a/b/credentials");
+        files().write_private(&path, b"secret").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(mode(&directory.path().join("a/b")), 0o700);
+        assert_eq!(mode(&directory.path().join("a")), 0o700);
+        assert_eq!(mode(directory.path()), 0o755, "a directory that exists stays as it is");
+        assert_eq!(names(path.parent().unwrap()), ["credentials"]);
+    }
+
+    #[test]
+    fn the_new_file_takes_the_place_of_the_old() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("credentials");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        // Another name for the old file: were it written in place, this would change too.
+        let old = directory.path().join("old");
+        fs::hard_link(&path, &old).unwrap();
+        files().write_private(&path, b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read(&old).unwrap(), b"old");
+        assert_eq!(mode(&path), 0o600);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_never_written_through() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, target) = (directory.path().join("credentials"), directory.path().join("target"));
+        fs::write(&target, "old").unwrap();
+        symlink(&target, &path).unwrap();
+        files().write_private(&path, b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+
+        let dangling = directory.path().join("dangling");
+        symlink(directory.path().join("nowhere"), &dangling).unwrap();
+        assert_eq!(files().write_new(&dangling, b"").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        files().write_private(&dangling, b"new").unwrap();
+        assert!(!directory.path().join("nowhere").exists());
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_everything_as_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("credentials");
+        fs::create_dir(&path).unwrap();
+        assert!(files().write_private(&path, b"new").is_err());
+        assert_eq!(names(directory.path()), ["credentials"]);
+        assert!(files().write_private(&path.join("x").join("..").join("y"), b"new").is_ok());
+    }
+}

@@ -1,0 +1,238 @@
+//! The HTTP client where variables say how the network is to be used. They are read by a whole process, so each case
+//! runs this test binary again.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the tests make the surroundings that they look at"
+)]
+
+mod support;
+
+use std::io::{Read, Write, copy};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+
+use ee_auth_core::host::{Method, Request};
+use rcgen::{CertificateParams, KeyPair};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use support::{Server, answer, read_request};
+use url::Url;
+
+/// What [`child`] is to ask for; where it is to write what came of it.
+const URL: &str = "EE_AUTH_TEST_URL";
+const OUTCOME: &str = "EE_AUTH_TEST_OUTCOME";
+
+/// Not a test: what the tests run in surroundings of their own.
+#[test]
+fn child() {
+    let (Ok(url), Ok(outcome)) = (std::env::var(URL), std::env::var(OUTCOME)) else { return };
+    let mut request = Request::new(Method::Get, Url::parse(&url).unwrap());
+    request.direct = url.contains("direct");
+    let text = match pollster::block_on(ee_auth_host::system().http.send(request)) {
+        Ok(response) => format!("{} {}", response.status, String::from_utf8_lossy(&response.body)),
+        Err(error) => format!("{:?} {}", error.kind, error.message),
+    };
+    std::fs::write(outcome, text).unwrap();
+}
+
+/// What comes of a request to `url` in a process with these variables.
+fn get(url: &str, variables: &[(&str, &str)]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let outcome = directory.path().join("outcome");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "child"]).env_clear().env(URL, url).env(OUTCOME, &outcome);
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    std::fs::read_to_string(outcome).unwrap()
+}
+
+/// A TLS server with a certificate of its own making, and that certificate as PEM.
+fn tls_server(change: impl FnOnce(&mut CertificateParams)) -> (Server, String) {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    change(&mut params);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
+        .unwrap();
+    let config = Arc::new(config);
+    let server = Server::on_connection(move |stream, sent| {
+        let connection = ServerConnection::new(config.clone()).unwrap();
+        let mut stream = StreamOwned::new(connection, stream.try_clone().unwrap());
+        if let Ok(request) = read_request(&mut stream) {
+            sent(request);
+            stream.write_all(&answer("200 OK", "", b"over TLS")).unwrap();
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    (server, certificate.pem())
+}
+
+fn https(server: &Server) -> String {
+    format!("https://localhost:{}/?code=canary", server.address.port())
+}
+
+#[test]
+fn a_certificate_is_trusted_that_the_variables_name() {
+    let (server, pem) = tls_server(|_| ());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    std::fs::write(&file, pem).unwrap();
+    for (name, value) in [("SSL_CERT_FILE", &*file), ("SSL_CERT_DIR", directory.path())] {
+        assert_eq!(get(&https(&server), &[(name, value.to_str().unwrap())]), "200 over TLS");
+    }
+    assert_eq!(server.request().lines().next(), Some("GET /?code=canary HTTP/1.1"));
+}
+
+#[test]
+fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
+    let (server, _) = tls_server(|_| ());
+    let (_, other) = tls_server(|_| ());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("other.pem");
+    std::fs::write(&file, other).unwrap();
+    for variables in [vec![], vec![("SSL_CERT_FILE", file.to_str().unwrap())]] {
+        let outcome = get(&https(&server), &variables);
+        assert!(outcome.starts_with("Tls ") && outcome.contains("SSL_CERT_FILE"), "{outcome}");
+        assert!(outcome.contains("localhost") && !outcome.contains("canary"), "{outcome}");
+    }
+    assert_eq!(server.more_requests(), 0);
+}
+
+#[test]
+fn a_certificate_of_another_day_or_name_is_refused() {
+    let (past, pem) = tls_server(|params| params.not_after = rcgen::date_time_ymd(2001, 1, 1));
+    let (elsewhere, other) = tls_server(|params| {
+        params.subject_alt_names = vec![rcgen::SanType::DnsName("elsewhere.test".try_into().unwrap())];
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("both.pem");
+    std::fs::write(&file, pem + &other).unwrap();
+    let variables = [("SSL_CERT_FILE", file.to_str().unwrap())];
+    let outcome = get(&https(&past), &variables);
+    assert!(outcome.starts_with("Tls ") && outcome.contains("clock"), "{outcome}");
+    let outcome = get(&https(&elsewhere), &variables);
+    assert!(outcome.starts_with("Tls ") && outcome.contains("another name"), "{outcome}");
+}
+
+#[test]
+fn variables_that_name_no_certificate_are_named_and_disturb_no_plain_request() {
+    let (server, _) = tls_server(|_| ());
+    let plain = Server::fixed(answer("200 OK", "", b"plain"));
+    let directory = tempfile::tempdir().unwrap();
+    let (empty, missing) = (directory.path().join("empty.pem"), directory.path().join("missing.pem"));
+    std::fs::write(&empty, "").unwrap();
+    for (name, value) in [
+        ("SSL_CERT_FILE", &*empty),
+        ("SSL_CERT_FILE", &*missing),
+        ("SSL_CERT_FILE", Path::new("")),
+        ("SSL_CERT_FILE", directory.path()),
+        ("SSL_CERT_DIR", directory.path()),
+    ] {
+        let variables = [(name, value.to_str().unwrap())];
+        let outcome = get(&https(&server), &variables);
+        assert!(outcome.starts_with("Tls ") && outcome.contains(name), "{outcome}");
+        assert!(outcome.contains(value.to_str().unwrap()), "{outcome}");
+        assert_eq!(get(&plain.url("/"), &variables), "200 plain");
+    }
+    assert_eq!(server.more_requests(), 0);
+}
+
+#[test]
+fn a_plain_request_goes_through_the_proxy_unless_it_must_not() {
+    let proxy = Server::fixed(answer("200 OK", "", b"by proxy"));
+    let target = Server::fixed(answer("200 OK", "", b"itself"));
+    let address = proxy.url("");
+    for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        assert_eq!(get("http://nowhere.test/path", &[(variable, &address)]), "200 by proxy");
+        assert!(proxy.request().starts_with("GET http://nowhere.test/path HTTP/1.1\r\n"));
+    }
+    let without = [("HTTP_PROXY", &*address), ("NO_PROXY", "example.org,127.0.0.1")];
+    assert_eq!(get(&target.url("/"), &without), "200 itself");
+    // Whoever asks the metadata server through a proxy is told who the proxy is.
+    assert_eq!(get(&target.url("/direct"), &[("HTTP_PROXY", &address)]), "200 itself");
+    assert_eq!(proxy.more_requests(), 0);
+}
+
+#[test]
+fn tls_goes_through_the_proxy_end_to_end() {
+    let (server, pem) = tls_server(|_| ());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    std::fs::write(&file, pem).unwrap();
+    let port = server.address.port();
+    let proxy = Server::new(move |_, client| {
+        let mut upstream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
+        let (mut back, mut forth) = (upstream.try_clone().unwrap(), client.try_clone().unwrap());
+        let other_way = thread::spawn(move || {
+            let _ = copy(&mut back, &mut forth);
+            let _ = forth.shutdown(Shutdown::Write);
+        });
+        let _ = copy(client, &mut upstream);
+        let _ = upstream.shutdown(Shutdown::Write);
+        other_way.join().unwrap();
+    });
+    let with_password = format!("http://user:hunter2@{}", proxy.address);
+    let variables = [("HTTPS_PROXY", &*with_password), ("SSL_CERT_FILE", file.to_str().unwrap())];
+    assert_eq!(get(&https(&server), &variables), "200 over TLS");
+    let connect = proxy.request();
+    assert!(connect.starts_with(&format!("CONNECT localhost:{port} HTTP/1.1\r\n")), "{connect}");
+    assert!(connect.to_ascii_lowercase().contains("\r\nproxy-authorization: basic "), "{connect}");
+    assert!(server.request().starts_with("GET /?code=canary "));
+}
+
+#[test]
+fn a_proxy_that_says_no_or_is_not_there_is_named_without_its_password() {
+    for refusal in ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"] {
+        let proxy = Server::fixed(answer(refusal, "", b""));
+        let outcome = get(
+            "https://nowhere.test/?code=canary",
+            &[("HTTPS_PROXY", &format!("http://user:hunter2@{}", proxy.address))],
+        );
+        assert!(outcome.starts_with("Refused "), "{outcome}");
+        assert!(
+            outcome.contains(&proxy.address.to_string()) && outcome.contains("nowhere.test"),
+            "{outcome}"
+        );
+        assert!(!outcome.contains("hunter2") && !outcome.contains("canary"), "{outcome}");
+    }
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = format!("http://user:hunter2@{nobody}");
+    for (variable, url) in [
+        ("HTTPS_PROXY", "https://nowhere.test/?code=canary"),
+        ("HTTP_PROXY", "http://nowhere.test/?code=canary"),
+    ] {
+        let outcome = get(url, &[(variable, &address)]);
+        assert!(outcome.starts_with("Connect ") && outcome.contains(&nobody.to_string()), "{outcome}");
+        assert!(!outcome.contains("hunter2") && !outcome.contains("canary"), "{outcome}");
+    }
+}
+
+#[test]
+fn a_socks_proxy_is_a_proxy() {
+    let proxy = Server::on_connection(|stream, sent| {
+        let mut greeting = [0; 3];
+        stream.read_exact(&mut greeting).unwrap();
+        stream.write_all(&[5, 0]).unwrap();
+        // Version, CONNECT, reserved, a name of this length; then the name and the port (RFC 1928, section 4).
+        let mut head = [0; 5];
+        stream.read_exact(&mut head).unwrap();
+        let mut name = vec![0; usize::from(head[4]) + 2];
+        stream.read_exact(&mut name).unwrap();
+        stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+        sent(String::from_utf8_lossy(&name[..name.len() - 2]).into_owned());
+        read_request(stream).unwrap();
+        stream.write_all(&answer("200 OK", "", b"by socks")).unwrap();
+    });
+    let address = format!("socks5h://{}", proxy.address);
+    assert_eq!(get("http://nowhere.test/", &[("ALL_PROXY", &address)]), "200 by socks");
+    assert_eq!(proxy.request(), "nowhere.test");
+}

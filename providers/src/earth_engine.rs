@@ -1,0 +1,86 @@
+//! Whether Earth Engine accepts a credential.
+
+use ee_auth_core::host::{Body, Method, Request, Response};
+use ee_auth_core::retry::{self, Repeat};
+use ee_auth_core::{Credential, Error, redact};
+use serde_json::{Value, json};
+
+/// The expression for the sum of two numbers, in Earth Engine's serialized form.
+pub fn sum(left: i64, right: i64) -> Value {
+    json!({
+        "result": "0",
+        "values": { "0": { "functionInvocationValue": {
+            "functionName": "Number.add",
+            "arguments": { "left": { "constantValue": left }, "right": { "constantValue": right } },
+        } } },
+    })
+}
+
+/// The value of an expression, computed by Earth Engine with a token of `credential` and for its project
+/// (`projects.value.compute` of the REST API). Blocks.
+///
+/// # Errors
+/// Those of the exchange; [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where there is no project;
+/// [`Outcome::Rejected`](ee_auth_core::Outcome::Rejected) where Earth Engine does not accept the token, or not for that
+/// project, which is explained; [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where it cannot be asked.
+pub fn compute(credential: &Credential, expression: &Value) -> Result<Value, Error> {
+    let Some(project) = credential.project() else {
+        return Err(Error::invalid(
+            "project",
+            "Earth Engine needs a Google Cloud project, and none is named",
+        )
+        .hint("set EARTHENGINE_PROJECT, or `project = \"…\"` in ee-auth.toml, to a project of yours"));
+    };
+    let token = credential.token()?;
+    let exchange = credential.exchange();
+    let base = exchange.settings.endpoints.earthengine.as_str().trim_end_matches('/');
+    let url = url::Url::parse(&format!("{base}/v1/projects/{}/value:compute", project.id))
+        .map_err(|_| Error::invalid("project", format!("{:?} cannot be a project", project.id)))?;
+    let request = Request::new(Method::Post, url)
+        .with_header("authorization", format!("Bearer {}", token.secret()))
+        .with_header("x-goog-user-project", project.id.as_str())
+        .with_body(Body::Json(json!({ "expression": expression }).to_string().into()));
+    let response = pollster::block_on(retry::send(&exchange.host, request, Repeat::Safe))
+        .map_err(|error| error.explain("asking Earth Engine"))?;
+    if response.status != 200 {
+        return Err(refusal(&response, &project.id, base));
+    }
+    let mut answer: Value = serde_json::from_slice(&response.body).map_err(|_| {
+        Error::unavailable("malformed", "Earth Engine answered, but not with JSON")
+            .hint("a proxy or login page of the network may stand between here and Google")
+    })?;
+    Ok(answer["result"].take())
+}
+
+/// What it means when Earth Engine does not answer: where most people are stuck.
+fn refusal(response: &Response, project: &str, base: &str) -> Error {
+    let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    let message = redact(json["error"]["message"].as_str().unwrap_or_default());
+    let reason = json["error"]["details"]
+        .as_array()
+        .and_then(|details| details.iter().find_map(|detail| detail["reason"].as_str()))
+        .unwrap_or_default();
+    let said = format!("{base} answered {}: {message}", response.status);
+    match (response.status, reason) {
+        (408 | 429 | 500..=599, _) => {
+            Error::unavailable("status", said).hint("this passes by itself; try again in a minute")
+        }
+        (401, _) => Error::rejected("token", said).hint("Earth Engine does not accept the token; get a new one"),
+        (_, "SERVICE_DISABLED") => Error::rejected("api_disabled", said).hint(format!(
+            "turn the Earth Engine API on for {project}: \
+             https://console.cloud.google.com/apis/library/earthengine.googleapis.com?project={project}"
+        )),
+        (403, _) if message.contains("not registered") => Error::rejected("not_registered", said).hint(format!(
+            "register {project} for Earth Engine: https://console.cloud.google.com/earth-engine/configuration?project={project}"
+        )),
+        (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") => Error::rejected("scope", said)
+            .hint("the token lacks the scope `earthengine`; ask for it with --scopes, or log in again"),
+        (403, _) => Error::rejected("permission", said).hint(format!(
+            "the account needs the roles Earth Engine Resource Viewer and Service Usage Consumer in {project}, or \
+             another project has to be named with --project"
+        )),
+        (404, _) => Error::rejected("no_project", said)
+            .hint("name a project that exists with --project; its id is on https://console.cloud.google.com"),
+        _ => Error::rejected("refused", said).hint("name another project with --project, or use another credential"),
+    }
+}

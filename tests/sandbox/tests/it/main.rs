@@ -1,0 +1,13 @@
+//! Every service and every fault, over the wire. One program, so that keys are made once.
+#![allow(clippy::disallowed_methods, reason = "tests look at the world outside")]
+
+mod client;
+mod earthengine;
+mod faults;
+mod iam;
+mod login;
+mod metadata;
+mod oauth;
+mod safety;
+mod sts;
+mod tokens;
