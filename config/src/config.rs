@@ -269,7 +269,7 @@ impl Config {
             trusted_hosts: self.trusted_hosts.clone(),
             universe_domain: self.universe_domain.value.clone(),
             profile: self.profile.as_ref().map(|profile| profile.value.clone()),
-            ..CoreSettings::default()
+            passed: None,
         }
     }
 

@@ -22,7 +22,7 @@ pub fn run_attached(
     match command.envs(set).status() {
         Ok(status) => shell_status(status),
         Err(error) => {
-            log::error!("{} could not be run: {error}", program.display());
+            log::error!("{} could not be run: {error}", std::path::Path::new(program).display());
             if error.kind() == ErrorKind::NotFound { 127 } else { 126 }
         }
     }
