@@ -9,7 +9,7 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use crate::flight::Flight;
 use crate::token::Held;
-use crate::{Error, Exchange, Found, Kind, Project, Scopes, Token, TokenGuard};
+use crate::{Error, Exchange, Found, Kind, Project, Scopes, Token, TokenGuard, TokenKey, TokenStore};
 
 type Landing = Result<Arc<Held>, Error>;
 
@@ -27,8 +27,11 @@ struct Shared {
     found: Found,
     project: Option<Project>,
     exchange: Exchange,
+    store: Option<(Arc<dyn TokenStore>, TokenKey)>,
     held: ArcSwapOption<Held>,
     flight: Mutex<Option<Arc<Flight<Landing>>>>,
+    /// The token that a server did not accept: what is stored may be the same.
+    refused: Mutex<Option<Token>>,
 }
 
 impl Credential {
@@ -46,9 +49,23 @@ impl Credential {
             found,
             project,
             exchange,
+            store: None,
             held: ArcSwapOption::empty(),
             flight: Mutex::new(None),
+            refused: Mutex::new(None),
         }))
+    }
+
+    /// The same credential, whose tokens are kept in `store` if they may be. To be called before it is shared or used:
+    /// tokens that it holds are forgotten.
+    #[must_use]
+    pub fn with_store(self, store: Arc<dyn TokenStore>) -> Self {
+        let Some(mut key) = self.0.found.source.key() else { return self };
+        key.add("provider", self.kind()).add("universe", self.universe_domain());
+        match Arc::try_unwrap(self.0) {
+            Ok(shared) => Self(Arc::new(Shared { store: Some((store, key)), ..shared })),
+            Err(shared) => Self(shared),
+        }
     }
 
     /// A valid token. Blocks while there is none, until an exchange has ended; in async code use
@@ -76,9 +93,9 @@ impl Credential {
     /// # Errors
     /// As [`Credential::token`].
     pub fn token_valid_for(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
-        match self.lend(least) {
+        match self.lend(least).or_else(|| self.restore(least)) {
             Some(guard) => Ok(guard),
-            None => self.guard(pollster::block_on(self.fly().wait())),
+            None => self.guard(pollster::block_on(self.fly(least).wait())),
         }
     }
 
@@ -87,20 +104,21 @@ impl Credential {
     /// # Errors
     /// As [`Credential::token`].
     pub async fn token_valid_for_async(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
-        match self.lend(least) {
+        match self.lend(least).or_else(|| self.restore(least)) {
             Some(guard) => Ok(guard),
-            None => self.guard(self.fly().wait().await),
+            None => self.guard(self.fly(least).wait().await),
         }
     }
 
-    /// The token that is held already, if it is valid. Makes no exchange.
+    /// The token that is held already, in memory or in the store, if it is valid. Makes no exchange.
     pub fn held_token(&self) -> Option<TokenGuard<'_>> {
-        self.lend(Duration::ZERO)
+        self.lend(Duration::ZERO).or_else(|| self.restore(Duration::ZERO))
     }
 
     /// Forgets the token that is held: for when a server answers 401 to it. The next caller gets a new one.
     pub fn invalidate(&self) {
-        self.0.held.store(None);
+        let Some(held) = self.0.held.swap(None) else { return };
+        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.token.clone());
     }
 
     /// The name of the provider that found it.
@@ -160,22 +178,30 @@ impl Credential {
     fn lend(&self, least: Duration) -> Option<TokenGuard<'_>> {
         let held = self.0.held.load();
         let now = self.0.exchange.host.clock.now();
-        let Held { token, refresh_at } = held.as_deref()?;
+        let Held { token, refresh_at, .. } = held.as_deref()?;
         if now + least >= token.expires_at() {
             return None;
         }
         if now >= *refresh_at {
-            self.fly();
+            self.fly(least);
         }
         Some(TokenGuard { held, cached: true, credential: PhantomData })
     }
 
+    /// The token in the store that is valid for `least` from now and not about to expire. Takes it into memory.
+    fn restore(&self, least: Duration) -> Option<TokenGuard<'_>> {
+        let held = self.0.stored(least)?;
+        self.0.held.store(Some(held.clone()));
+        Some(TokenGuard { held: Guard::from_inner(Some(held)), cached: true, credential: PhantomData })
+    }
+
     fn guard(&self, landing: Landing) -> Result<TokenGuard<'_>, Error> {
-        Ok(TokenGuard { held: Guard::from_inner(Some(landing?)), cached: false, credential: PhantomData })
+        let held = landing?;
+        Ok(TokenGuard { cached: held.stored, held: Guard::from_inner(Some(held)), credential: PhantomData })
     }
 
     /// The exchange that is under way; a new one where there is none.
-    fn fly(&self) -> Arc<Flight<Landing>> {
+    fn fly(&self, least: Duration) -> Arc<Flight<Landing>> {
         let mut slot = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = &*slot {
             return flight.clone();
@@ -183,7 +209,7 @@ impl Credential {
         let flight = Flight::new();
         *slot = Some(flight.clone());
         drop(slot);
-        let task = Task { shared: self.0.clone(), flight: flight.clone() };
+        let task = Task { shared: self.0.clone(), flight: flight.clone(), least };
         self.0.exchange.host.tasks.spawn(Box::pin(task.run()));
         flight
     }
@@ -203,12 +229,13 @@ impl fmt::Debug for Credential {
 struct Task {
     shared: Arc<Shared>,
     flight: Arc<Flight<Landing>>,
+    least: Duration,
 }
 
 impl Task {
     async fn run(self) {
         let shared = &*self.shared;
-        let landing = shared.found.source.exchange(&shared.exchange).await.map(|token| shared.hold(token));
+        let landing = shared.new_token(self.least).await.map_err(|error| error.of_provider(&shared.provider));
         match &landing {
             Ok(held) => shared.held.store(Some(held.clone())),
             Err(error) => shared.keep_what_is_valid(error),
@@ -235,10 +262,34 @@ impl Drop for Task {
 }
 
 impl Shared {
-    fn hold(&self, token: Token) -> Arc<Held> {
+    /// A token that another process has got meanwhile, or a new one.
+    async fn new_token(&self, least: Duration) -> Landing {
+        let exchange = self.found.source.exchange(&self.exchange);
+        let Some((store, key)) = &self.store else { return Ok(self.hold(exchange.await?, false)) };
+        let _turn = store.turn(key).await;
+        if let Some(held) = self.stored(least) {
+            return Ok(held);
+        }
+        let token = exchange.await?;
+        store.save(key, &token);
+        Ok(self.hold(token, false))
+    }
+
+    /// The token in the store, if it is valid for `least` from now, not about to expire and was not refused.
+    fn stored(&self, least: Duration) -> Option<Arc<Held>> {
+        let (store, key) = self.store.as_ref()?;
+        let held = self.hold(store.load(key)?, true);
+        let now = self.exchange.host.clock.now();
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_refused = refused.as_ref().is_some_and(|refused| refused.secret() == held.token.secret());
+        let is_good = now + least < held.token.expires_at() && now < held.refresh_at && !is_refused;
+        is_good.then_some(held)
+    }
+
+    fn hold(&self, token: Token, stored: bool) -> Arc<Held> {
         let ahead = self.found.source.refresh_ahead(token.lifetime());
         let refresh_at = token.expires_at().checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
-        Arc::new(Held { token, refresh_at })
+        Arc::new(Held { token, refresh_at, stored })
     }
 
     /// After a failed exchange: a token that is still valid stays, and is left alone for a while.
@@ -247,7 +298,7 @@ impl Shared {
         if let Some(held) = self.held.load().as_ref().filter(|held| held.token.is_valid_at(now)) {
             log::warn!("{}: refreshing a token that is still valid failed: {error}", self.provider);
             let pause = (held.token.remaining(now) / 4).min(Duration::from_secs(30));
-            let held = Held { token: held.token.clone(), refresh_at: now + pause };
+            let held = Held { token: held.token.clone(), refresh_at: now + pause, stored: held.stored };
             self.held.store(Some(Arc::new(held)));
         }
     }

@@ -178,6 +178,8 @@ impl TrustedHosts {
         if (google || listed) && secure && !disguised {
             return Ok(url);
         }
+        // A name may have 253 characters (RFC 1035, section 2.3.4); a file may have more.
+        let name: String = name.chars().take(253).collect();
         let wrong = if disguised {
             "carries a user name".to_owned()
         } else if !google && !listed {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::host::{BoxFuture, Host};
-use crate::{Error, Scopes, Settings, Token};
+use crate::{Error, Scopes, Settings, Token, TokenKey};
 
 /// A credential as a provider found it: a source of tokens, and what is known of it.
 #[derive(Debug)]
@@ -60,6 +60,12 @@ pub struct Exchange {
 pub trait TokenSource: Send + Sync + fmt::Debug {
     /// Gets a new token.
     fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>>;
+
+    /// What makes its tokens differ from others, for a [`TokenStore`](crate::TokenStore). `None`, unless told otherwise, for
+    /// tokens that are not to be kept: those that belong to a machine or to another program.
+    fn key(&self) -> Option<TokenKey> {
+        None
+    }
 
     /// How long before its expiry a token should be replaced, given how long it lives in all. A caller with a valid
     /// token never waits for it.

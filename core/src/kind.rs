@@ -1,6 +1,7 @@
 //! What can be configured: the kinds of provider and their options, each defined once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,7 @@ use crate::{Error, Provider};
 /// A kind of provider: its name in `ee-auth.toml`, what may be set for it, and how one is made.
 ///
 /// From this one definition come the checks of a configuration file, its JSON schema, the reference in `docs/` and
-/// the registry. A provider's crate exports one as `KIND`.
-#[derive(Debug)]
+/// the registry. A provider's crate exports one as `KIND`. `Debug` shows its name.
 pub struct Kind {
     /// The name in `chain` and `kind`.
     pub name: &'static str,
@@ -28,6 +28,12 @@ pub struct Kind {
     /// # Errors
     /// [`Outcome::Invalid`](crate::Outcome::Invalid) for options that contradict each other.
     pub build: Build,
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kind").field(&self.name).finish()
+    }
 }
 
 /// Makes a provider with a name and checked options.

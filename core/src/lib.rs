@@ -23,6 +23,7 @@ mod provider;
 mod scopes;
 mod search;
 mod secret;
+mod store;
 mod token;
 
 pub mod host;
@@ -43,4 +44,5 @@ pub use provider::{Finding, Provider, Skip, SkipReason};
 pub use scopes::Scopes;
 pub use search::{Look, Passed, Saw, Search, Settings};
 pub use secret::{ExposeSecret, Secret, redact};
+pub use store::{TokenKey, TokenStore, Turn};
 pub use token::{Token, TokenGuard};

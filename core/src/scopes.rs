@@ -68,12 +68,7 @@ impl Scopes {
                  `https://www.googleapis.com/auth/earthengine`, separated by commas",
             ));
         }
-        // `openid`, `email` and `profile` are scopes as they stand (OpenID Connect Core, section 5.4).
-        let long = match name {
-            "openid" | "email" | "profile" => name.to_owned(),
-            _ if name.contains(':') => name.to_owned(),
-            _ => format!("{PREFIX}{name}"),
-        };
+        let long = if is_short(name) { format!("{PREFIX}{name}") } else { name.to_owned() };
         if !self.0.contains(&long) {
             self.0.push(long);
         }
@@ -92,7 +87,7 @@ impl Scopes {
 
     /// The scopes in their short spelling where they have one: for people.
     pub fn short_names(&self) -> impl Iterator<Item = &str> {
-        self.iter().map(|scope| scope.strip_prefix(PREFIX).unwrap_or(scope))
+        self.iter().map(|scope| scope.strip_prefix(PREFIX).filter(|name| is_short(name)).unwrap_or(scope))
     }
 
     /// The value of a `scope` parameter: long spellings separated by spaces.
@@ -104,6 +99,12 @@ impl Scopes {
     pub fn is_subset_of(&self, other: &Self) -> bool {
         self.0.iter().all(|scope| other.0.contains(scope))
     }
+}
+
+/// Whether a name stands for an address of Google's. `openid`, `email` and `profile` are scopes as they stand (OpenID
+/// Connect Core, section 5.4).
+fn is_short(name: &str) -> bool {
+    !name.is_empty() && !name.contains(':') && !matches!(name, "openid" | "email" | "profile")
 }
 
 impl std::str::FromStr for Scopes {

@@ -110,6 +110,8 @@ pub struct TokenGuard<'a> {
 pub(crate) struct Held {
     pub(crate) token: Token,
     pub(crate) refresh_at: SystemTime,
+    /// Whether it comes from the store.
+    pub(crate) stored: bool,
 }
 
 impl TokenGuard<'_> {

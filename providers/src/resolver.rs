@@ -161,7 +161,8 @@ impl Resolver {
                 (project.clone(), Ok(Credential::new(member.name, kind, found, project, exchange)))
             }
             (Ok(project), Err(error)) => (project, Err(error)),
-            (Err(error), Ok(_)) | (Err(_), Err(error)) => (None, Err(error)),
+            (Err(error), Ok(_)) => (None, Err(error.with_attempts(&attempts))),
+            (Err(_), Err(error)) => (None, Err(error)),
         };
         Ok(Resolved { config, attempts, project, credential })
     }

@@ -11,8 +11,10 @@ mod token;
 mod trust;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use ee_auth::config::Flags;
+use ee_auth::host::{Nobody, variable};
 use ee_auth::{Error, Host, Resolver};
 
 use crate::arguments::{Arguments, Command, Global};
@@ -21,6 +23,8 @@ use crate::output::Output;
 /// Runs the command that was asked for.
 pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<ExitCode, Error> {
     let Arguments { global, command } = arguments;
+    let no_input = global.no_input || variable(&*host.environment, "EE_AUTH_NO_INPUT").is_some();
+    let host = if no_input { Host { person: Arc::new(Nobody), ..host } } else { host };
     let flags = flags(&global, output);
     let resolver = Resolver::new(host.clone()).flags(flags.clone());
     let done = |()| ExitCode::SUCCESS;

@@ -16,7 +16,7 @@ pub(crate) fn run(resolver: Resolver, options: &Status, output: &Output) -> Resu
     warn_of(&resolved.config);
     let credential = resolved.credential?;
     let info = match options.online {
-        true => Some(token_info(&credential).map_err(|error| error.of_provider(credential.provider()))?),
+        true => Some(token_info(&credential).map_err(|error| error.with_attempts(&resolved.attempts))?),
         false => None,
     };
     let profile = resolved.config.profile.as_ref().map(|profile| profile.value.as_str());

@@ -15,8 +15,7 @@ pub(crate) fn run(resolver: &Resolver, options: &Token, output: &Output) -> Resu
         log::warn!("{warning}");
     }
     let least = options.min_ttl.unwrap_or_default();
-    let token =
-        credential.token_valid_for(least).map_err(|error| error.of_provider(credential.provider()))?;
+    let token = credential.token_valid_for(least).map_err(|error| error.with_attempts(&resolved.attempts))?;
     let remaining = token.remaining(resolver.host().clock.now());
     if remaining < least {
         log::warn!(

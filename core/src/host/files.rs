@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::time::SystemTime;
@@ -82,6 +83,9 @@ pub enum FileReadError {
     Io(io::Error),
 }
 
+/// A lock of [`Files::try_lock`]; it is given back when this is dropped.
+pub type FileLock = Box<dyn Send>;
+
 /// Files. Paths are used as given; calls block, as local files do.
 pub trait Files: Send + Sync {
     /// The whole content of a regular file of at most `limit` bytes, links followed. Never waits on a FIFO or a
@@ -110,6 +114,13 @@ pub trait Files: Send + Sync {
     /// The system's. The old file is then as it was.
     fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
+    /// As [`Files::write_private`], for what can be had again: after a crash of the machine there may be nothing, or
+    /// something else, and so nobody waits for the disk.
+    ///
+    /// # Errors
+    /// The system's. The old file is then as it was.
+    fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
     /// Puts `bytes` at `path` as a new file with the system's usual mode, and fails where something is there already.
     ///
     /// # Errors
@@ -121,4 +132,20 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// The system's.
     fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// The names of what is in a directory, in any order.
+    ///
+    /// # Errors
+    /// The system's; [`io::ErrorKind::NotFound`] where there is no such directory.
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+
+    /// Takes the lock that `path` stands for, among all processes of this machine and all who ask in this one. `None`
+    /// where somebody has it: never waits. It is given back when it is dropped, or when its process ends in any way.
+    ///
+    /// The file holds nothing. It is made for the lock, with missing directories as in [`Files::write_private`], and is
+    /// removed with it.
+    ///
+    /// # Errors
+    /// The system's: no such file can be made, or the file system knows no locks.
+    fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>>;
 }

@@ -17,9 +17,9 @@ use std::sync::Arc;
 
 pub use clock::Clock;
 pub use environment::{Directory, Environment, variable};
-pub use files::{FileKind, FileRead, FileReadError, FileStatus, Files, MAX_CREDENTIAL_FILE};
+pub use files::{FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, MAX_CREDENTIAL_FILE};
 pub use http::{Body, Http, HttpError, HttpErrorKind, Method, Request, Response};
-pub use person::Person;
+pub use person::{Nobody, Person};
 pub use processes::{Command, Output, ProcessError, Processes, Variables};
 
 /// A future that any executor can poll, on any thread.

@@ -17,3 +17,19 @@ pub trait Person: Send + Sync {
     /// [`io::ErrorKind::UnexpectedEof`] where nobody answers.
     fn ask(&self, question: &str) -> BoxFuture<'static, io::Result<Secret>>;
 }
+
+/// Nobody: there is no terminal, or nobody wants to be asked.
+#[derive(Debug)]
+pub struct Nobody;
+
+impl Person for Nobody {
+    fn is_present(&self) -> bool {
+        false
+    }
+
+    fn tell(&self, _message: &str) {}
+
+    fn ask(&self, _question: &str) -> BoxFuture<'static, io::Result<Secret>> {
+        Box::pin(async { Err(io::ErrorKind::UnexpectedEof.into()) })
+    }
+}

@@ -14,9 +14,9 @@ mod shape;
 
 use std::sync::Arc;
 
-use ee_auth_core::{BoxFuture, Error, Finding, Found, Kind, Options, Provider, Search, Secret};
+use ee_auth_core::{BoxFuture, Error, Finding, Found, Kind, Options, Provider, Search, Secret, redact};
 use ee_auth_google::authorized_user::{self, Login};
-use ee_auth_google::service_account::{self, Key};
+use ee_auth_google::service_account::{self, Key, is_email};
 use ee_auth_google::{access_token, credential, earth_engine_client};
 
 pub use shape::{Recognised, Shape};
@@ -154,6 +154,13 @@ impl Candidate {
     }
 
     fn pair(email: &str, address: String, key: &str, value: &Secret, search: &Search) -> Result<Self, Error> {
+        // Somebody may have put the key here: what is no e-mail is not shown.
+        if !is_email(&address) {
+            return Err(Error::invalid("email", format!("{email} is set, but holds no e-mail")).hint(format!(
+                "set {email} to the account's e-mail, NAME@PROJECT.iam.gserviceaccount.com. A JSON key needs no \
+                 e-mail: put it into {OWN}, and unset {email} and {key}"
+            )));
+        }
         let recognised = Recognised::from_value(value, key, search)?;
         let in_key = match &recognised.shape {
             Shape::Pem(_) => None,
@@ -168,7 +175,7 @@ impl Candidate {
         match in_key {
             Some(actual) if actual != address => Err(Error::invalid(
                 "contradiction",
-                format!("{email} is {address}, and the key in {key} is of {actual}"),
+                format!("{email} is {address}, and the key in {key} is of {}", redact(&actual)),
             )
             .hint(format!("correct {email}, or set {key} to the key of {address}"))),
             _ => Ok(Self { named: format!("{email} and {key}"), email: Some(address), recognised }),
@@ -176,14 +183,18 @@ impl Candidate {
     }
 
     fn same_as(&self, other: &Self) -> bool {
-        self.recognised.shape.same_as(&other.recognised.shape)
+        self.principal() == other.principal() && self.recognised.shape.same_as(&other.recognised.shape)
+    }
+
+    /// The account's e-mail, where it says so.
+    fn principal(&self) -> Option<String> {
+        self.email.clone().or_else(|| self.recognised.shape.principal())
     }
 
     /// What it is, without a secret.
     fn describe(&self) -> String {
-        let email = self.email.clone().or_else(|| self.recognised.shape.principal());
-        match email {
-            Some(email) => email,
+        match self.principal() {
+            Some(email) => redact(&email),
             None => self.recognised.shape.name().to_owned(),
         }
     }

@@ -7,6 +7,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ee_auth_core::host::Directory;
 use ee_auth_core::{Error, ExposeSecret, Search, Secret};
+use ee_auth_google::service_account::same_pem;
 use ee_auth_google::{Content, Document};
 use zeroize::Zeroizing;
 
@@ -33,16 +34,17 @@ impl Shape {
     pub fn same_as(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Json(a), Self::Json(b)) => a.same_as(b),
-            (Self::RefreshToken(a), Self::RefreshToken(b))
-            | (Self::AccessToken(a), Self::AccessToken(b))
-            | (Self::Pem(a), Self::Pem(b)) => a.same_as(b),
+            (Self::RefreshToken(a), Self::RefreshToken(b)) | (Self::AccessToken(a), Self::AccessToken(b)) => {
+                a.same_as(b)
+            }
+            (Self::Pem(a), Self::Pem(b)) => same_pem(a.expose_secret(), b.expose_secret()),
             (Self::Json(document), Self::RefreshToken(token))
             | (Self::RefreshToken(token), Self::Json(document)) => {
                 matches!(document.secret("refresh_token"), Ok(Some(other)) if other.same_as(token))
                     && !document.has("client_id")
             }
             (Self::Json(document), Self::Pem(pem)) | (Self::Pem(pem), Self::Json(document)) => {
-                matches!(document.secret("private_key"), Ok(Some(other)) if same_key(&other, pem))
+                matches!(document.secret("private_key"), Ok(Some(other)) if same_pem(other.expose_secret(), pem.expose_secret()))
             }
             _ => false,
         }
@@ -57,22 +59,19 @@ impl Shape {
     }
 
     /// What it is called.
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> &'static str {
         match self {
-            Self::Json(document) => document.credential_type().unwrap_or("a stored Earth Engine login"),
+            Self::Json(document) => match document.credential_type() {
+                Some("service_account") => "a service account's key",
+                Some("authorized_user") => "a login of gcloud's",
+                Some(_) => "a credential of another type",
+                None => "a stored Earth Engine login",
+            },
             Self::RefreshToken(_) => "a refresh token",
             Self::AccessToken(_) => "an access token",
             Self::Pem(_) => "a private key",
         }
     }
-}
-
-fn same_key(a: &Secret, b: &Secret) -> bool {
-    let bare = |pem: &Secret| {
-        let text = Zeroizing::new(pem.expose_secret().replace("\\n", "\n"));
-        Secret::from(text.split_whitespace().collect::<String>())
-    };
-    bare(a).same_as(&bare(b))
 }
 
 /// A value that was recognised, and how.
@@ -204,7 +203,8 @@ fn base64_text(text: &str) -> Option<Zeroizing<String>> {
     const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
-    let packed = Zeroizing::new(text.replace("\\n", "").split_whitespace().collect::<String>());
+    let packed =
+        Zeroizing::new(text.replace("\\r", "").replace("\\n", "").split_whitespace().collect::<String>());
     let alphabet = if packed.contains(['-', '_']) { alphabet::URL_SAFE } else { alphabet::STANDARD };
     let mut decoded = Zeroizing::new(GeneralPurpose::new(&alphabet, LENIENT).decode(packed.as_bytes()).ok()?);
     if decoded.starts_with(&[0xff, 0xfe]) {

@@ -2,7 +2,7 @@
 
 use ee_auth_core::retry::Repeat;
 use ee_auth_core::{
-    BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Secret, Settings, Token, TokenSource,
+    BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Secret, Settings, Token, TokenKey, TokenSource,
 };
 use oauth2::basic::BasicClient;
 use oauth2::{AuthType, ClientId, ClientSecret, RefreshToken, Scope, TokenUrl};
@@ -88,5 +88,19 @@ impl TokenSource for AuthorizedUser {
                 .await;
             adapter.into_outcome().map(|granted| granted.token)
         })
+    }
+
+    fn key(&self) -> Option<TokenKey> {
+        let Login { client_id, client_secret, refresh_token, .. } = &self.login;
+        let mut key = TokenKey::new("refresh_token");
+        key.add("client_id", client_id)
+            .add(
+                "client_secret",
+                client_secret.as_ref().map(|secret| secret.expose_secret()).unwrap_or_default(),
+            )
+            .add("refresh_token", refresh_token.expose_secret())
+            .add("scope", self.scopes.to_parameter())
+            .add("endpoint", self.endpoint.as_str());
+        Some(key)
     }
 }

@@ -45,8 +45,13 @@ impl Content {
     /// The content of a file that `named_by` names, so that its absence is an error.
     ///
     /// # Errors
-    /// As [`Content::read_if_present`], and where there is no such file.
+    /// As [`Content::read_if_present`], where there is no such file, and where the path is a credential itself, which is
+    /// not shown.
     pub fn read(search: &Search, path: &Path, named_by: &str) -> Result<Self, Error> {
+        // Whatever is looked at as a path is shown.
+        if path.iter().any(|part| looks_like_credential(&part.to_string_lossy())) {
+            return Err(no_path(named_by));
+        }
         Self::read_if_present(search, path)?.ok_or_else(|| {
             Error::invalid(
                 "no_such_file",
@@ -122,6 +127,35 @@ impl fmt::Debug for Content {
     }
 }
 
+/// The path in the variable or option `named_by`, seen from `directory`.
+///
+/// # Errors
+/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is a credential itself, which is not shown.
+pub fn path_in(text: &str, directory: &Path, named_by: &str) -> Result<PathBuf, Error> {
+    if looks_like_credential(text) { Err(no_path(named_by)) } else { Ok(directory.join(text)) }
+}
+
+fn no_path(named_by: &str) -> Error {
+    Error::invalid(
+        "not_a_path",
+        format!("{named_by} holds what looks like a credential itself, and not the path of its file"),
+    )
+    .hint(format!(
+        "save the credential in a file and set {named_by} to its path, or put it into EE_AUTH_CREDENTIALS"
+    ))
+}
+
+/// Whether `text` begins as JSON, a PEM, a token of Google's or base64 of JSON does, or has line breaks in it: as no
+/// path does.
+fn looks_like_credential(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '"' | '\''));
+    // The last is base64 of UTF-16.
+    const BEGINNINGS: [&str; 8] = ["-----BEGIN", "1//", "ya29.", "eyJ", "ewo", "ew0K", "eyAi", "//57"];
+    (text.starts_with('{') && text.contains('"'))
+        || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
+        || text.contains(char::is_control)
+}
+
 fn unreadable(place: &str, error: &FileReadError) -> Error {
     let (detail, hint) = match error {
         FileReadError::TooLarge { .. } => (
@@ -137,6 +171,18 @@ fn unreadable(place: &str, error: &FileReadError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_credential_in_the_place_of_its_path_is_told() {
+        for text in ["{\"type\": \"x\"}", "'{\"a\"", "ya29.x", "1//x", "eyJhIjox", "-----BEGIN X", "ab\ncd"] {
+            let error = path_in(text, Path::new("/work"), "THE_VARIABLE").expect_err(text);
+            assert_eq!(error.code(), "invalid.not_a_path");
+            assert!(!format!("{error:?}").contains(text));
+        }
+        for text in ["key.json", "~/key.json", "/keys/{a}.json", "C:\\keys\\ee.json", "1/a", "é"] {
+            assert!(path_in(text, Path::new("/work"), "THE_VARIABLE").is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn what_is_no_plain_text_is_refused_by_name() {

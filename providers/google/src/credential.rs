@@ -1,6 +1,6 @@
 //! What a credential's JSON is, by its `type`.
 
-use ee_auth_core::{Error, Found, Scopes, Search};
+use ee_auth_core::{Error, Found, Scopes, Search, redact};
 
 use crate::authorized_user::{self, Login};
 use crate::service_account::{self, Key};
@@ -14,10 +14,10 @@ use crate::{Document, earth_engine_client};
 /// user has not chosen.
 pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
     let place = document.place();
-    let mut found = match document.credential_type() {
+    match document.text("type")?.as_deref() {
         Some("service_account") => service_account(document, search, None),
         Some("authorized_user") => authorized_user(document, search),
-        None if document.has("refresh_token") && !document.has("type") => earth_engine(document, search),
+        None if document.has("refresh_token") => earth_engine(document, search),
         None if document.has("installed") || document.has("web") => Err(Error::invalid(
             "type",
             format!("{place} is an OAuth client, which is no credential by itself"),
@@ -32,11 +32,7 @@ pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
         )
         .hint("a service account's key, or the file that `earthengine authenticate` writes, is wanted")),
         Some(other) => Err(unknown_type(place, other)),
-    }?;
-    found.quota_project = document.text("quota_project_id")?.or(found.quota_project);
-    found.universe_domain = universe(document, search)?;
-    found.warnings.extend(document.warnings.iter().cloned());
-    Ok(found)
+    }
 }
 
 /// A service account's key, which may stand for `subject` by domain-wide delegation.
@@ -48,10 +44,20 @@ pub fn service_account(
     search: &Search,
     subject: Option<String>,
 ) -> Result<Found, Error> {
+    if let Some(other) = document.text("type")?.filter(|named| named != "service_account") {
+        let named = redact(&other);
+        return Err(Error::invalid(
+            "wrong_type",
+            format!("{}: `type` is \"{named}\", and a service account's key is wanted", document.place()),
+        )
+        .hint(
+            "name the key of a service account: https://console.cloud.google.com/iam-admin/serviceaccounts",
+        ));
+    }
     let key = Key::from_document(document)?;
     let mut found = service_account::found(key, search.scopes(), subject, search.settings())?;
     found.project = document.text("project_id")?;
-    Ok(found)
+    with_common_fields(found, document, search)
 }
 
 /// A login as gcloud writes it.
@@ -67,7 +73,7 @@ fn authorized_user(document: &Document, search: &Search) -> Result<Found, Error>
     };
     let mut found = authorized_user::found(login, search.settings())?;
     found.principal = document.text("account")?;
-    Ok(found)
+    with_common_fields(found, document, search)
 }
 
 /// A login as earthengine-api writes it: a client that is not named is Earth Engine's own.
@@ -87,7 +93,18 @@ pub fn earth_engine(document: &Document, search: &Search) -> Result<Found, Error
         token_uri: None,
         ..login(document)?
     };
-    authorized_user::found(login, search.settings())
+    let mut found = authorized_user::found(login, search.settings())?;
+    // earthengine-api charges the project that is stored beside the login.
+    found.quota_project = document.text("project")?;
+    with_common_fields(found, document, search)
+}
+
+/// What a document of any type may say beside.
+fn with_common_fields(mut found: Found, document: &Document, search: &Search) -> Result<Found, Error> {
+    found.quota_project = document.text("quota_project_id")?.or(found.quota_project);
+    found.universe_domain = universe(document, search)?;
+    found.warnings.extend(document.warnings.iter().cloned());
+    Ok(found)
 }
 
 fn login(document: &Document) -> Result<Login, Error> {
@@ -110,24 +127,28 @@ fn login(document: &Document) -> Result<Login, Error> {
 /// The universe that a document names. A file cannot choose one: it only may agree with the user's choice.
 fn universe(document: &Document, search: &Search) -> Result<String, Error> {
     let chosen = &search.settings().universe_domain;
-    match document.text("universe_domain")? {
-        None => Ok(chosen.clone()),
-        Some(named) if named == *chosen => Ok(named),
-        Some(named) => Err(Error::untrusted(
-            "universe",
-            format!("{}: `universe_domain` is {named}, and {chosen} is the one that is trusted", document.place()),
-        )
-        .hint(format!(
-            "if your organisation runs that universe, set `universe_domain = \"{named}\"` under `[security]` in \
-             your own ee-auth.toml, and its addresses under `[endpoints]`"
-        ))),
+    let named = document.text("universe_domain")?.unwrap_or_else(|| chosen.clone());
+    if named == *chosen {
+        return Ok(named);
     }
+    let named = redact(&named);
+    Err(Error::untrusted(
+        "universe",
+        format!(
+            "{}: `universe_domain` is {named}, and {chosen} is the one that is trusted",
+            document.place()
+        ),
+    )
+    .hint(format!(
+        "if your organisation runs that universe, set `universe_domain = \"{named}\"` under `[security]` in \
+         your own ee-auth.toml, and its addresses under `[endpoints]`"
+    )))
 }
 
 fn unknown_type(place: &str, named: &str) -> Error {
     const KNOWN: [&str; 2] = ["service_account", "authorized_user"];
-    let named: String = named.chars().take(60).collect();
-    Error::invalid("type", format!("{place}: `type` is {named:?}, which ee-auth does not read")).hint(
+    let named = redact(named);
+    Error::invalid("type", format!("{place}: `type` is \"{named}\", which ee-auth does not read")).hint(
         format!(
             "the types it reads are {}; a service account's key is the simplest: \
          https://console.cloud.google.com/iam-admin/serviceaccounts",

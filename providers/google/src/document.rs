@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ee_auth_core::{Error, Secret};
+use ee_auth_core::{Error, Secret, redact};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+
+use crate::service_account::same_pem;
 
 /// The object in a credential's JSON, and where it came from.
 ///
@@ -35,9 +37,14 @@ impl Document {
         Ok(document)
     }
 
-    /// Whether both say the same, wherever they came from.
+    /// Whether both say the same, wherever they came from and however the line breaks of their private key are written.
     pub fn same_as(&self, other: &Self) -> bool {
-        self.fields == other.fields
+        let same = |name: &str, other: &Value| match (&self.fields[name], other) {
+            (Value::String(a), Value::String(b)) if name == "private_key" => a == b || same_pem(a, b),
+            (a, b) => a == b,
+        };
+        self.fields.len() == other.fields.len()
+            && self.fields.keys().all(|name| other.fields.get(name).is_some_and(|other| same(name, other)))
     }
 
     /// Where it came from, for a person.
@@ -128,11 +135,7 @@ impl Document {
             None => Ok(()),
             Some((name, _)) => Err(Error::invalid(
                 "control_character",
-                format!(
-                    "{}: `{}` holds a control character or line break",
-                    self.place,
-                    name.escape_default()
-                ),
+                format!("{}: `{}` holds a control character or line break", self.place, redact(name)),
             )
             .hint("a value was damaged when it was copied; download the file again")),
         }
@@ -232,7 +235,7 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = serde_json::Map::new();
         while let Some(key) = entries.next_key::<String>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("{TWICE}`{}`", key.escape_default())));
+                return Err(A::Error::custom(format_args!("{TWICE}`{}`", redact(&key))));
             }
             let value = entries.next_value_seed(Strict)?;
             object.insert(key, value);

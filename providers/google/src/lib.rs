@@ -21,7 +21,7 @@ mod content;
 mod document;
 mod rejection;
 
-pub use content::Content;
+pub use content::{Content, path_in};
 pub use document::Document;
 
 /// Earth Engine's own OAuth client, as earthengine-api ships it (`oauth.py`). An installed application's secret is not

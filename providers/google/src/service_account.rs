@@ -7,7 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ee_auth_core::host::Body;
 use ee_auth_core::retry::Repeat;
-use ee_auth_core::{BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Secret, Token, TokenSource};
+use ee_auth_core::{
+    BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Secret, Token, TokenKey, TokenSource, redact,
+};
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls_pki_types::PrivateKeyDer;
@@ -46,10 +48,10 @@ impl Key {
     /// # Errors
     /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where `pem` holds no RSA key of at least 2048 bits.
     pub fn from_pem(email: &str, pem: &Secret, place: &str) -> Result<Self, Error> {
-        if !email.contains('@') || email.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        if !is_email(email) {
             return Err(Error::invalid(
                 "email",
-                format!("{place}: {email:?} is not a service account's e-mail"),
+                format!("{place}: \"{}\" is not a service account's e-mail", redact(email)),
             )
             .hint("it looks like NAME@PROJECT.iam.gserviceaccount.com"));
         }
@@ -167,6 +169,17 @@ impl TokenSource for ServiceAccount {
             Ok(granted.token)
         })
     }
+
+    fn key(&self) -> Option<TokenKey> {
+        let mut key = TokenKey::new("service_account");
+        key.add("email", &self.key.email)
+            .add("key", self.key.pair.public())
+            .add("key_id", self.key.key_id.as_deref().unwrap_or_default())
+            .add("subject", self.subject.as_deref().unwrap_or_default())
+            .add("scope", self.scopes.to_parameter())
+            .add("endpoint", self.endpoint.as_str());
+        Some(key)
+    }
 }
 
 /// The RSA key in `pem`, PKCS#8 or PKCS#1, however the line breaks were mangled on the way.
@@ -191,6 +204,19 @@ fn key_pair(pem: &Secret, place: &str) -> Result<RsaKeyPair, Error> {
         Err(reason) if reason.to_string() == "TooSmall" => bad("has fewer than 2048 bits"),
         Err(_) => bad("is damaged, or is not an RSA key"),
     }
+}
+
+/// Whether `text` may be a service account's e-mail. Deliberately wide: the point is to catch a key or a token in the
+/// place of one before it is shown.
+pub fn is_email(text: &str) -> bool {
+    text.len() <= 320
+        && text.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty())
+        && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),:;<>[\\]{}".contains(&b))
+}
+
+/// Whether both hold the same PEM, however its line breaks are written.
+pub fn same_pem(a: &str, b: &str) -> bool {
+    mend(a).is_some_and(|a| mend(b).is_some_and(|b| a == b))
 }
 
 /// The first PEM block of `text` with its line breaks put right: `\n` written as two characters, breaks turned into
@@ -233,6 +259,16 @@ mod tests {
         for broken in ["", "AAAA", "-----BEGIN PRIVATE KEY-----\nAAAA", "-----BEGIN A-----\n-----END B-----"]
         {
             assert!(mend(broken).is_none(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_email_is_told() {
+        assert!(is_email("robot@my-project.iam.gserviceaccount.com"));
+        for text in
+            ["", "robot", "@", "a@", "{\"client_email\":\"a@b\"}", "a@b c", "a@b\n", "é@b", &"a@".repeat(200)]
+        {
+            assert!(!is_email(text), "{text}");
         }
     }
 

@@ -134,6 +134,11 @@ fn explain_tls(error: &rustls::Error, here: &str) -> String {
         rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
             format!("the certificate of {here} is for another name: {error}")
         }
+        rustls::Error::InvalidCertificate(C::Other(reason)) if reason.to_string() == "CaUsedAsEndEntity" => {
+            format!(
+                "the certificate of {here} is not accepted: it is a certificate authority's own, as self-made ones often are"
+            )
+        }
         rustls::Error::InvalidCertificate(_) => {
             format!(
                 "the certificate of {here} is not accepted: {error}; SSL_CERT_FILE can name others to trust"

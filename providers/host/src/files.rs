@@ -1,10 +1,16 @@
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use ee_auth_core::host::{FileKind, FileRead, FileReadError, FileStatus, Files};
+use ee_auth_core::host::{FileKind, FileLock, FileRead, FileReadError, FileStatus, Files};
+use tempfile::NamedTempFile;
 
 use crate::buffer::Buffer;
+use crate::lock;
+
+/// How the names of files begin that are not yet in their place.
+const TEMPORARY_PREFIX: &str = ".ee-auth-";
 
 pub(crate) struct SystemFiles;
 
@@ -40,23 +46,20 @@ impl Files for SystemFiles {
     }
 
     fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let directory = parent(path);
-        let mut missing = DirBuilder::new();
-        missing.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut missing, 0o700);
-        missing.create(directory)?;
-        // A new file beside the old one, which takes its place when all of it is on the disk: whatever happens in
-        // between, the old file or the new one is there. Its mode is 0600 from the beginning.
-        let mut file = tempfile::Builder::new().prefix(".ee-auth-").tempfile_in(directory)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
+        let directory = private_parent(path)?;
+        let mut file = beside(directory, bytes)?;
+        file.as_file_mut().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         // The name, too, must reach the disk. Some file systems cannot say so, and the file is there all the same.
         #[cfg(unix)]
         if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
             log::debug!("{}: {error}", directory.display());
         }
+        Ok(())
+    }
+
+    fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        beside(private_parent(path)?, bytes)?.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
 
@@ -74,6 +77,15 @@ impl Files for SystemFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         }
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>> {
+        private_parent(path)?;
+        Ok(lock::take(path)?.map(|lock| Box::new(lock) as FileLock))
     }
 }
 
@@ -94,6 +106,25 @@ fn open(path: &Path) -> Result<File, FileReadError> {
         Ok(metadata) if !metadata.is_file() => FileReadError::NotRegular(describe(&metadata).kind),
         _ => FileReadError::Io(error),
     })
+}
+
+/// The directory of `path`, made where it is missing, with mode 0700.
+fn private_parent(path: &Path) -> io::Result<&Path> {
+    let directory = parent(path);
+    let mut missing = DirBuilder::new();
+    missing.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut missing, 0o700);
+    missing.create(directory)?;
+    Ok(directory)
+}
+
+/// A new file that is to take the place of another in its directory. Whatever happens before it does, the old file is
+/// there, and from then on the new one. Its mode is 0600 from the beginning.
+fn beside(directory: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    Ok(file)
 }
 
 /// The directory of `path`; the working directory for a bare name.

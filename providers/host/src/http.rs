@@ -83,6 +83,7 @@ fn build(direct: bool, connect_timeout: Duration) -> Result<reqwest::Client, Box
         .connect_timeout(connect_timeout)
         .read_timeout(READ_TIMEOUT);
     let builder = if direct { builder.no_proxy() } else { builder };
+    log::debug!("an HTTP client has been built");
     Ok(builder.build()?)
 }
 

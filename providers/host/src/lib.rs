@@ -25,6 +25,7 @@ mod environment;
 mod failure;
 mod files;
 mod http;
+mod lock;
 mod person;
 mod processes;
 mod tasks;

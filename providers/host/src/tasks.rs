@@ -66,6 +66,7 @@ fn handle() -> io::Result<Handle> {
     let handle = started.map_err(|error| {
         io::Error::other(format!("the thread for exchanges could not be started: {error}"))
     })?;
+    log::debug!("the thread for exchanges has started");
     *slot = Some(handle.clone());
     Ok(handle)
 }

@@ -39,9 +39,10 @@ impl LazyVerifier {
         if let Some(verifier) = &*slot {
             return Ok(verifier.clone());
         }
-        let named = named_by_variables(|name| std::env::var_os(name).map(PathBuf::from))
+        let verifier = named_by_variables(|name| std::env::var_os(name).map(PathBuf::from))
+            .and_then(|named| verifier(named, self.provider.clone()))
             .map_err(|error| rustls::Error::Other(OtherError(Arc::new(error))))?;
-        let verifier = verifier(named, self.provider.clone())?;
+        log::debug!("the trust store has been read");
         Ok(slot.insert(verifier).clone())
     }
 }
@@ -102,19 +103,30 @@ impl fmt::Debug for LazyVerifier {
 fn verifier(
     named: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
+    let unusable = |reason: String| {
+        TrustError(format!(
+            "no certificate can be checked on this machine: {reason}; install the package ca-certificates, or name a \
+             file of certificate authorities (PEM) in SSL_CERT_FILE"
+        ))
+    };
     #[cfg(not(any(windows, target_vendor = "apple")))]
     if !named.is_empty() {
-        use rustls::client::WebPkiServerVerifier;
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(named);
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-        return Ok(verifier.map_err(|error| rustls::Error::General(error.to_string()))?);
+        let verifier =
+            rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+        return Ok(verifier.map_err(|error| unusable(error.to_string()))?);
     }
-    Ok(Arc::new(rustls_platform_verifier::Verifier::new_with_extra_roots(named, provider)?))
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(named, provider);
+    Ok(Arc::new(verifier.map_err(|error| match error {
+        rustls::Error::General(reason) => unusable(reason),
+        other => unusable(other.to_string()),
+    })?))
 }
 
-/// `SSL_CERT_FILE` or `SSL_CERT_DIR` names something that cannot be used.
+/// Nothing says whom to trust: the platform has no certificates, or `SSL_CERT_FILE` or `SSL_CERT_DIR` names something
+/// that cannot be used.
 #[derive(Debug)]
 pub(crate) struct TrustError(String);
 

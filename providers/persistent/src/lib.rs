@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ee_auth_core::host::Directory;
-use ee_auth_core::{BoxFuture, Error, Finding, Kind, Options, Provider, Search};
-use ee_auth_google::{Content, Document, credential};
+use ee_auth_core::{BoxFuture, Error, Finding, Kind, Options, Outcome, Provider, Search, redact};
+use ee_auth_google::{Content, credential};
 
 /// How `persistent` is configured: not at all. The profile chooses the file.
 pub const KIND: Kind = Kind {
@@ -35,12 +35,8 @@ pub fn credentials_file(search: &Search) -> Option<PathBuf> {
 pub fn stored_project(search: &Search) -> Option<(String, PathBuf)> {
     let path = credentials_file(search)?;
     // A file that cannot be read is the provider's to report, if it is asked.
-    let document = document(search, &path).ok()??;
+    let document = Content::read_if_present(search, &path).ok()??.document().ok()?;
     Some((document.text("project").ok()??, path))
-}
-
-fn document(search: &Search, path: &std::path::Path) -> Result<Option<Document>, Error> {
-    Content::read_if_present(search, path)?.map(|content| content.document()).transpose()
 }
 
 /// The provider.
@@ -58,8 +54,8 @@ impl Provider for Persistent {
                 return Finding::not_found("no home directory is known, so there is no stored credential")
                     .hint("set HOME");
             };
-            let document = match document(search, &path) {
-                Ok(Some(document)) => document,
+            let content = match Content::read_if_present(search, &path) {
+                Ok(Some(content)) => content,
                 Ok(None) => {
                     return Finding::not_found(match &search.settings().profile {
                         None => "nobody has logged in on this machine".to_owned(),
@@ -67,19 +63,23 @@ impl Provider for Persistent {
                     })
                     .hint("`earthengine authenticate` logs in and stores a credential there");
                 }
-                Err(error) => {
-                    return Finding::from(error.hint("log in again: `earthengine authenticate --force`"));
-                }
+                Err(error) => return Finding::from(error),
+            };
+            // Whatever is wrong with the content, a new login puts it right.
+            let log_in_again = |error: Error| match error.outcome() {
+                Outcome::Invalid => error.hint("log in again: `earthengine authenticate --force`"),
+                _ => error,
+            };
+            let document = match content.document() {
+                Ok(document) => document,
+                Err(error) => return Finding::from(log_in_again(error)),
             };
             if document.has("refresh_token") {
-                let found = credential::earth_engine(&document, search).map(|mut found| {
-                    found.warnings.extend(document.warnings.iter().cloned());
-                    found
-                });
-                return Finding::from(found);
+                return Finding::from(credential::earth_engine(&document, search).map_err(log_in_again));
             }
             match document.credential_type() {
                 Some(other) => {
+                    let other = redact(other);
                     Finding::not_found(format!("{} holds a {other} credential, not a login", path.display()))
                         .hint(
                             "earthengine-api reads no such file there either; name it in EE_AUTH_CREDENTIALS",
