@@ -101,6 +101,9 @@ pub(crate) enum Command {
     Config(Config),
     /// Vouch for a project's ee-auth.toml, until it changes
     Trust(Trust),
+    /// Look after the tokens that are kept between runs
+    #[command(subcommand)]
+    Cache(Cache),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -180,6 +183,12 @@ pub(crate) struct Trust {
     /// List what was vouched for
     #[arg(long, conflicts_with = "file")]
     pub(crate) list: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cache {
+    /// Remove all of them, and say how many there were
+    Clear,
 }
 
 #[cfg(feature = "sandbox")]

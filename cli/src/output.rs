@@ -29,6 +29,13 @@ pub(crate) fn styled<T: fmt::Display>(style: Style, text: T) -> impl fmt::Displa
     Styled(style, text)
 }
 
+/// Whether `--format json` stands on a command line that cannot be parsed.
+pub(crate) fn asks_for_json(arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    let arguments: Vec<_> = arguments.collect();
+    arguments.iter().any(|argument| argument == "--format=json")
+        || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+}
+
 /// Where and how to print.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
@@ -45,6 +52,11 @@ impl Output {
             When::Never => ColorChoice::Never,
         };
         Self { format: global.format, color, silent: global.silent }
+    }
+
+    /// For what goes wrong before the flags are known, where they ask for JSON.
+    pub(crate) fn json_errors() -> Self {
+        Self { format: Some(Format::Json), color: ColorChoice::Never, silent: false }
     }
 
     /// Whether JSON is to be printed; text where nothing was asked for.

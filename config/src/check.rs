@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use ee_auth_core::host::Environment;
-use ee_auth_core::{Kind, ProfileName, Scopes};
+use ee_auth_core::{Kind, ProfileName, Scopes, redact};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -98,7 +98,7 @@ impl Checker<'_> {
         let profile: ProfileName = match text.parse() {
             Ok(profile) => profile,
             Err(error) => {
-                let problem = Problem::new(name.span(), shown(error.message()));
+                let problem = Problem::new(name.span(), redact(error.message()));
                 problems.push(problem.help(error.next_step().unwrap_or_default()));
                 return;
             }
@@ -156,8 +156,8 @@ impl Checker<'_> {
             (
                 "may not set",
                 format!(
-                    "whoever wrote the repository wrote this file, so it may set only {}; if you have read it and \
-                     want it all, run `ee-auth trust {file}`",
+                    "whoever wrote the repository wrote this file, so it may set only {}; if you have read \
+                     it and want it all, run `ee-auth trust {file}`",
                     may.join(", ")
                 ),
             )

@@ -166,9 +166,9 @@ pub static KEYS: &[Key] = &[
         "scopes",
         ValueType::Scopes,
         r#"["earthengine", "cloud-platform"]"#,
-        "The OAuth scopes to ask for. Left out, new credentials ask for `earthengine`, `cloud-platform`, `drive` and \
-         `devstorage.full_control`, and stored ones for what they were granted. `earthengine` is short for \
-         `https://www.googleapis.com/auth/earthengine`.",
+        "The OAuth scopes to ask for. Left out, new credentials ask for `earthengine`, `cloud-platform`, \
+         `drive` and `devstorage.full_control`, and stored ones for what they were granted. `earthengine` is \
+         short for `https://www.googleapis.com/auth/earthengine`.",
     )
     .in_project_file()
     .variable("EE_AUTH_SCOPES")
@@ -188,16 +188,27 @@ pub static KEYS: &[Key] = &[
         r#""~/my-oauth-client.json""#,
         "Your own OAuth client, as downloaded from the Google Cloud console, instead of Earth Engine's.",
     ),
-    Key::new("cache.store", ValueType::Choice(&CacheStore::NAMES), r#""disk""#, "Where tokens are kept between runs.")
-        .default(DefaultValue::Text(CacheStore::Disk.name()))
-        .variable("EE_AUTH_CACHE"),
+    Key::new(
+        "cache.store",
+        ValueType::Choice(&CacheStore::NAMES),
+        r#""disk""#,
+        "Where tokens are kept between runs.",
+    )
+    .default(DefaultValue::Text(CacheStore::Disk.name()))
+    .variable("EE_AUTH_CACHE"),
     Key::new(
         "plugins.host",
         ValueType::Path,
         r#""/usr/local/bin/ee-auth""#,
-        "For users of the library: the ee-auth program, which runs dynamic plugins in a process of their own.",
+        "For users of the library: the ee-auth program, which runs dynamic plugins in a process of their \
+         own.",
     ),
-    Key::endpoint("endpoints.token", 0, r#""https://oauth2.googleapis.com/token""#, "The token endpoint (RFC 6749)."),
+    Key::endpoint(
+        "endpoints.token",
+        0,
+        r#""https://oauth2.googleapis.com/token""#,
+        "The token endpoint (RFC 6749).",
+    ),
     Key::endpoint(
         "endpoints.authorize",
         1,

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::{Directory, FileRead, FileReadError, Host};
-use ee_auth_core::{Error, Kind, OptionType, ProfileName};
+use ee_auth_core::{Error, Kind, OptionType, ProfileName, redact};
 
 use crate::check::{Checked, Checker, Profile, Standing};
 use crate::config::{Config, Layer, LayerKind, LayerState};
@@ -166,8 +166,11 @@ fn variable(host: &Host, name: &str) -> Result<Option<String>, Error> {
 }
 
 fn chosen_profile(host: &Host, flags: &Flags) -> Result<Option<Located<ProfileName>>, Error> {
-    let parse = |text: &str, origin: &'static str| {
-        text.trim().parse::<ProfileName>().map_err(|error| error.in_place(origin))
+    let parse = |text: &str, place: &'static str| {
+        text.trim().parse::<ProfileName>().map_err(|error| {
+            Error::invalid("profile_name", format!("{place}: {}", redact(error.message())))
+                .hint(error.next_step().unwrap_or_default())
+        })
     };
     if let Some(text) = &flags.profile {
         return Ok(Some(Located::new(parse(text, "--profile")?, Origin::Flag("--profile"))));
@@ -384,12 +387,18 @@ impl<'a> Loader<'a> {
             let built_in = self.kinds.iter().any(|kind| kind.name == *name && !kind.declared_only);
             !built_in && !self.named.contains(*name)
         });
+        // By file and line; once, though the table of the chosen profile is also among all settings.
         let warnings: BTreeSet<_> = unused
-            .map(|(name, setting)| {
-                format!("{}: the provider `{name}` is declared, and no chain names it", setting.origin)
+            .filter_map(|(name, setting)| match &setting.origin {
+                Origin::File { path, line } => Some((path, *line, name)),
+                _ => None,
             })
             .collect();
-        self.warnings.extend(warnings);
+        let told = warnings.iter().map(|(path, line, name)| {
+            format!("{}:{line}: the provider `{name}` is declared, and no chain names it", path.display())
+        });
+        let told: Vec<_> = told.collect();
+        self.warnings.extend(told);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use ee_auth_core::{Error, Outcome};
 
 use crate::source::Source;
@@ -11,6 +11,10 @@ use crate::words::masked;
 
 /// The most problems of one file that are told at once.
 pub(crate) const MAX_PROBLEMS: usize = 20;
+
+/// The longest line, in bytes, that is shown. Whoever writes longer ones does not read them, and to underline something
+/// in a line of a megabyte takes minutes.
+const MAX_SHOWN_LINE: usize = 2000;
 
 /// Something wrong at a place in a file.
 #[derive(Debug)]
@@ -86,22 +90,25 @@ pub(crate) fn report(source: &Source, mut problems: Vec<Problem>, color: bool) -
 
 fn render(source: &Source, problem: &Problem, with_help: bool, color: bool) -> String {
     let (line, span) = source.line_of(&problem.span);
-    let shown = masked(line);
-    // Masking keeps the number of characters, not of bytes.
-    let place = |offset: usize| {
-        let count = line[..floor_char_boundary(line, offset)].chars().count();
-        shown.char_indices().nth(count).map_or(shown.len(), |(at, _)| at)
-    };
+    let at = problem.span.start;
     let path = source.path.display().to_string();
-    let mut annotation = AnnotationKind::Primary.span(place(span.start)..place(span.end));
-    if let Some(label) = &problem.label {
-        annotation = annotation.label(label.as_str());
-    }
-    let snippet = Snippet::source(shown.as_str())
-        .line_start(source.line(problem.span.start))
-        .path(path.as_str())
-        .annotation(annotation);
-    let mut group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str())).element(snippet);
+    let group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str()));
+    let shown = if line.len() <= MAX_SHOWN_LINE { masked(line) } else { String::new() };
+    let mut group = if line.len() <= MAX_SHOWN_LINE {
+        // Masking keeps the number of characters, not of bytes.
+        let place = |offset: usize| {
+            let count = line[..floor_char_boundary(line, offset)].chars().count();
+            shown.char_indices().nth(count).map_or(shown.len(), |(at, _)| at)
+        };
+        let mut annotation = AnnotationKind::Primary.span(place(span.start)..place(span.end));
+        if let Some(label) = &problem.label {
+            annotation = annotation.label(label.as_str());
+        }
+        let snippet = Snippet::source(shown.as_str()).line_start(source.line(at)).path(path.as_str());
+        group.element(snippet.annotation(annotation))
+    } else {
+        group.element(Origin::path(path.as_str()).line(source.line(at)).char_column(source.column(at)))
+    };
     if let (Some(help), true) = (&problem.help, with_help) {
         group = group.element(Level::HELP.message(help.as_str()));
     }

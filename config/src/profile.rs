@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ee_auth_core::host::{Directory, FileReadError, Host};
-use ee_auth_core::{Error, ProfileName};
+use ee_auth_core::{Error, ProfileName, redact};
 
 use crate::origin::{Located, Origin};
 
@@ -32,7 +32,7 @@ pub fn default_profile(host: &Host) -> Result<Option<Located<ProfileName>>, Erro
     if name.is_empty() {
         return Ok(None);
     }
-    let name = name.parse().map_err(|error: Error| explain(crate::words::shown(error.message())))?;
+    let name = name.parse().map_err(|error: Error| explain(redact(error.message())))?;
     Ok(Some(Located::new(name, Origin::State(path))))
 }
 

@@ -63,7 +63,8 @@ impl Walk<'_, '_> {
         let text = &**name.get_ref();
         if !is_provider_name(text) {
             let message = format!("`{}` cannot be the name of a provider", shown(text));
-            let help = "a provider's name has up to 64 letters, digits, `_` and `-`, and begins with a letter or digit";
+            let help = "a provider's name has up to 64 letters, digits, `_` and `-`, and begins with a letter \
+                        or digit";
             self.problems.push(Problem::new(name.span(), message).help(help));
             return;
         }

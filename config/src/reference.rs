@@ -76,7 +76,8 @@ pub fn reference(kinds: &[&'static Kind]) -> String {
 pub fn template() -> String {
     let mut text = String::from(
         "# Settings of ee-auth. Every line is commented out: take away the `#` of those that you want to set.\n\
-         # `ee-auth config validate` checks this file, `ee-auth config show --origin` says where each value comes from.\n",
+         # `ee-auth config validate` checks this file, `ee-auth config show --origin` says where each value comes \
+         from.\n",
     );
     let mut table = "";
     for key in KEYS {

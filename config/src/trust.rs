@@ -31,9 +31,8 @@ pub struct Trusted {
 /// Vouches for a project file as it is now: from here on it counts as the user's own word, until it changes.
 ///
 /// # Errors
-/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where the file or the list cannot be read;
-/// [`Outcome::Untrusted`](ee_auth_core::Outcome::Untrusted) where another user owns the file, or others can write the
-/// list; [`Outcome::Internal`](ee_auth_core::Outcome::Internal) where the list cannot be written.
+/// [`Outcome::Invalid`] where the file or the list cannot be read; [`Outcome::Untrusted`] where another user owns the
+/// file, or others can write the list; [`Outcome::Internal`] where the list cannot be written.
 pub fn trust(host: &Host, path: &Path) -> Result<Trusted, Error> {
     let mut list = List::read(host)?;
     let path = canonical(host, path)?;

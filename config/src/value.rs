@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::{Directory, Environment};
-use ee_auth_core::{OptionValue, Scopes, is_loopback};
+use ee_auth_core::{OptionValue, Scopes, is_loopback, redact};
 use serde_json::{Map, Number, Value as Json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -217,7 +217,7 @@ where
         }
         Ok(scopes) => Ok(Value::Scopes(scopes)),
         Err(error) => {
-            Err(Wrong { message: shown(error.message()), help: error.next_step().map(str::to_owned) })
+            Err(Wrong { message: redact(error.message()), help: error.next_step().map(str::to_owned) })
         }
     }
 }
@@ -243,8 +243,8 @@ fn scalar(ty: ValueType, text: &str, base: &Base<'_>) -> Result<Value, Wrong> {
         ValueType::Path => base.path(text).map(OptionValue::Path).map(Value::Option),
         ValueType::Duration => humantime::parse_duration(text)
             .map(|value| Value::Option(OptionValue::Duration(value)))
-            .map_err(|error| {
-                Wrong::new(format!("`{}` is not a duration: {}", shown(text), shown(&error.to_string())))
+            .map_err(|_| {
+                Wrong::new(format!("`{}` is not a duration", shown(text)))
                     .help("write a number with its unit, like \"10s\", \"5m\" or \"1h\"")
             }),
         ValueType::Choice(names) if !names.contains(&text) => Err(Wrong::new(format!(
@@ -375,7 +375,7 @@ fn json(value: &Spanned<DeValue<'_>>, name: &str, problems: &mut Vec<Problem>) -
 
 /// A text as `config show` prints it, without what is a credential.
 fn hide(text: &str) -> Json {
-    let shown = ee_auth_core::redact(text);
+    let shown = redact(text);
     if shown.contains("[hidden]") { shown.into() } else { text.into() }
 }
 

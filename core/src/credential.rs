@@ -179,7 +179,7 @@ impl Credential {
         let held = self.0.held.load();
         let now = self.0.exchange.host.clock.now();
         let Held { token, refresh_at, .. } = held.as_deref()?;
-        if now + least >= token.expires_at() {
+        if token.remaining(now) <= least {
             return None;
         }
         if now >= *refresh_at {
@@ -270,19 +270,31 @@ impl Shared {
         if let Some(held) = self.stored(least) {
             return Ok(held);
         }
-        let token = exchange.await?;
-        store.save(key, &token);
-        Ok(self.hold(token, false))
+        match exchange.await {
+            Ok(token) => {
+                store.save(key, &token);
+                Ok(self.hold(token, false))
+            }
+            Err(error) => match self.in_store(least) {
+                Some(held) => Ok(self.spared(&held, &error)),
+                None => Err(error),
+            },
+        }
     }
 
     /// The token in the store, if it is valid for `least` from now, not about to expire and was not refused.
     fn stored(&self, least: Duration) -> Option<Arc<Held>> {
+        let now = self.exchange.host.clock.now();
+        self.in_store(least).filter(|held| now < held.refresh_at)
+    }
+
+    /// The token in the store, if it is valid for `least` from now and was not refused.
+    fn in_store(&self, least: Duration) -> Option<Arc<Held>> {
         let (store, key) = self.store.as_ref()?;
         let held = self.hold(store.load(key)?, true);
-        let now = self.exchange.host.clock.now();
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         let is_refused = refused.as_ref().is_some_and(|refused| refused.secret() == held.token.secret());
-        let is_good = now + least < held.token.expires_at() && now < held.refresh_at && !is_refused;
+        let is_good = held.token.remaining(self.exchange.host.clock.now()) > least && !is_refused;
         is_good.then_some(held)
     }
 
@@ -292,14 +304,19 @@ impl Shared {
         Arc::new(Held { token, refresh_at, stored })
     }
 
-    /// After a failed exchange: a token that is still valid stays, and is left alone for a while.
+    /// After a failed exchange: a token that is still valid stays.
     fn keep_what_is_valid(&self, error: &Error) {
         let now = self.exchange.host.clock.now();
         if let Some(held) = self.held.load().as_ref().filter(|held| held.token.is_valid_at(now)) {
-            log::warn!("{}: refreshing a token that is still valid failed: {error}", self.provider);
-            let pause = (held.token.remaining(now) / 4).min(Duration::from_secs(30));
-            let held = Held { token: held.token.clone(), refresh_at: now + pause, stored: held.stored };
-            self.held.store(Some(Arc::new(held)));
+            self.held.store(Some(self.spared(held, error)));
         }
+    }
+
+    /// A token that is still valid and could not be replaced. It is left alone for a while.
+    fn spared(&self, held: &Held, error: &Error) -> Arc<Held> {
+        log::warn!("{}: refreshing a token that is still valid failed: {error}", self.provider);
+        let now = self.exchange.host.clock.now();
+        let pause = (held.token.remaining(now) / 4).min(Duration::from_secs(30));
+        Arc::new(Held { token: held.token.clone(), refresh_at: now + pause, stored: held.stored })
     }
 }

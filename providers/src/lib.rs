@@ -15,7 +15,8 @@
 //! [`Credential::token_async`]; they run on any executor.
 //!
 //! A [`Credential`] is cheap to clone, and its tokens are shared by its clones. Reading a valid token takes
-//! nanoseconds, so ask for one at every request instead of keeping it.
+//! nanoseconds, so ask for one at every request instead of keeping it. Processes share them too, through files that
+//! only the user can read, unless [`Resolver::no_cache`] or the configuration says otherwise: see [`cache`].
 
 mod project;
 mod registry;
@@ -24,6 +25,7 @@ mod token_info;
 
 pub mod earth_engine;
 
+pub use ee_auth_cache as cache;
 pub use ee_auth_config as config;
 pub use ee_auth_core::host;
 pub use ee_auth_core::{

@@ -1,11 +1,13 @@
 //! From configuration to a credential.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use ee_auth_config::{Config, Flags};
+use ee_auth_cache::DiskCache;
+use ee_auth_config::{CacheStore, Config, Flags};
 use ee_auth_core::{
     Attempt, Chain, Credential, Error, Exchange, Host, Member, Passed, Project, Resolution, Search, Secret,
-    Settings,
+    Settings, TokenStore,
 };
 
 use crate::{kinds, project};
@@ -23,6 +25,7 @@ pub struct Resolver {
     flags: Flags,
     passed: Option<Passed>,
     offline: bool,
+    no_cache: bool,
 }
 
 /// What a chain came to, with everything that was tried.
@@ -32,8 +35,8 @@ pub struct Resolved {
     pub config: Config,
     /// One for every provider of the chain, in order.
     pub attempts: Vec<Attempt>,
-    /// The project that would be used, whether or not there is a credential.
-    pub project: Option<Project>,
+    /// The project that would be used, whether or not there is a credential; or why what a person named cannot be.
+    pub project: Result<Option<Project>, Error>,
     /// The credential, or why there is none.
     pub credential: Result<Credential, Error>,
 }
@@ -41,7 +44,7 @@ pub struct Resolved {
 impl Resolver {
     /// A resolver on `host`.
     pub fn new(host: Host) -> Self {
-        Self { host, flags: Flags::default(), passed: None, offline: false }
+        Self { host, flags: Flags::default(), passed: None, offline: false, no_cache: false }
     }
 
     /// Takes all of what a command line may set; replaces what was set before.
@@ -105,6 +108,13 @@ impl Resolver {
         self
     }
 
+    /// Neither reads nor writes tokens that are kept between processes.
+    #[must_use]
+    pub fn no_cache(mut self, no_cache: bool) -> Self {
+        self.no_cache = no_cache;
+        self
+    }
+
     /// The host that everything is asked through.
     pub fn host(&self) -> &Host {
         &self.host
@@ -150,21 +160,43 @@ impl Resolver {
     pub async fn look_async(&self) -> Result<Resolved, Error> {
         let config = self.load()?;
         let chain = chain(&config)?;
+        let store = self.store(&config)?;
         let settings = Settings { passed: self.passed.clone(), ..config.settings() };
         let search = Search::new(self.host.clone(), settings.clone()).offline(self.offline);
         let Resolution { attempts, result } = chain.resolve(&search).await;
         let project = project::resolve(&config, &search, result.as_ref().ok().map(|(_, found)| found));
-        let (project, credential) = match (project, result) {
+        let credential = match (&project, result) {
+            (_, Err(error)) => Err(error),
+            (Err(error), Ok(_)) => Err(error.clone().with_attempts(&attempts)),
             (Ok(project), Ok((member, found))) => {
                 let exchange = Exchange { host: self.host.clone(), settings };
                 let kind = member.provider.kind();
-                (project.clone(), Ok(Credential::new(member.name, kind, found, project, exchange)))
+                let credential = Credential::new(member.name, kind, found, project.clone(), exchange);
+                Ok(match store {
+                    Some(store) => credential.with_store(store),
+                    None => credential,
+                })
             }
-            (Ok(project), Err(error)) => (project, Err(error)),
-            (Err(error), Ok(_)) => (None, Err(error.with_attempts(&attempts))),
-            (Err(_), Err(error)) => (None, Err(error)),
         };
         Ok(Resolved { config, attempts, project, credential })
+    }
+
+    /// Where tokens are kept between processes, if they are.
+    fn store(&self, config: &Config) -> Result<Option<Arc<dyn TokenStore>>, Error> {
+        match config.cache_store.value {
+            _ if self.no_cache => Ok(None),
+            CacheStore::Disk => Ok(Some(Arc::new(DiskCache::new(self.host.clone())))),
+            CacheStore::Memory | CacheStore::None => Ok(None),
+            other => Err(Error::invalid(
+                "cache_store",
+                format!("tokens are to be kept in the {}, and this build cannot do so", other.name()),
+            )
+            .in_place(&config.cache_store.origin.to_string())
+            .hint(
+                "choose `disk`, or `memory` to keep nothing between runs: `store` under `[cache]` in ee-auth.toml, or \
+                 EE_AUTH_CACHE",
+            )),
+        }
     }
 }
 

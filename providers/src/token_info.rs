@@ -2,7 +2,7 @@
 
 use ee_auth_core::host::{Body, Method, Request};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Credential, Error, Scopes};
+use ee_auth_core::{Credential, Error, Outcome, Scopes};
 use serde::Deserialize;
 
 /// Whose a token is and what it may do, as Google's tokeninfo endpoint says.
@@ -21,11 +21,22 @@ pub struct TokenInfo {
 /// token, [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where it cannot be asked.
 pub fn token_info(credential: &Credential) -> Result<TokenInfo, Error> {
     let token = credential.token()?;
+    match ask(credential, token.secret()) {
+        // One that was kept from before may have been taken back since. Whether a new one can be had is what matters.
+        Err(error) if error.outcome() == Outcome::Rejected && token.was_cached() => {
+            credential.invalidate();
+            ask(credential, credential.token()?.secret())
+        }
+        answer => answer,
+    }
+}
+
+fn ask(credential: &Credential, token: &str) -> Result<TokenInfo, Error> {
     let exchange = credential.exchange();
     let url = exchange.settings.endpoints.tokeninfo.clone();
     // In the body: an address ends up in logs.
     let request =
-        Request::new(Method::Post, url.clone()).with_body(Body::form([("access_token", token.secret())]));
+        Request::new(Method::Post, url.clone()).with_body(Body::form([("access_token", token)]));
     let response = pollster::block_on(retry::send(&exchange.host, request, Repeat::Safe))
         .map_err(|error| error.explain(&format!("asking {url} about the token")))?;
     match response.status {

@@ -36,10 +36,6 @@ impl Key {
         let pem = private.to_pkcs8_pem(LineEnding::LF).expect("a new key can be encoded");
         let pkcs1_pem = private.to_pkcs1_pem(LineEnding::LF).expect("a new key can be encoded");
         let public = private.to_public_key().to_pkcs1_der().expect("a new key can be encoded");
-        Self {
-            pem: pem.to_string(),
-            pkcs1_pem: pkcs1_pem.to_string(),
-            public: public.as_bytes().to_vec(),
-        }
+        Self { pem: pem.to_string(), pkcs1_pem: pkcs1_pem.to_string(), public: public.as_bytes().to_vec() }
     }
 }

@@ -44,7 +44,7 @@ mod tests {
         for text in ["orse bat", "é: xx horse batt", "correct horse battery staple"] {
             assert!(secrets.first_in(text).is_some(), "{text}");
         }
-        for text in ["", "horse", "a horse, a battery and a staple"] {
+        for text in ["", "horse", "a horse, its staple"] {
             assert_eq!(secrets.first_in(text), None, "{text}");
         }
     }

@@ -210,8 +210,12 @@ mod tests {
         assert_eq!(templates.expand("a{{bom}}b"), "a\u{feff}b");
         assert_eq!(templates.expand("{{repeat:3:ab}}"), "ababab");
         let token = templates.value("refresh_token");
-        assert_eq!(templates.expand("{{base64:json:refresh_token}}"), STANDARD.encode(format!("\"{token}\"")));
-        assert!(templates.secrets().first_in(&templates.value("base64:refresh_token")).is_some());
+        assert_eq!(
+            templates.expand("{{base64:json:refresh_token}}"),
+            STANDARD.encode(format!("\"{token}\""))
+        );
+        let base64 = templates.value("base64:refresh_token");
+        assert!(templates.secrets().first_in(&base64).is_some());
         assert!(templates.secrets().first_in(&templates.value("service_account_key")).is_some());
         assert!(templates.secrets().first_in("-----BEGIN PRIVATE KEY-----").is_none());
     }

@@ -18,7 +18,7 @@ pub(crate) fn run(resolver: Resolver, options: &Explain, output: &Output) -> Res
     if json {
         output.json(&json!({
             "resolved": resolved.credential.as_ref().ok().map(|credential| credential.provider()),
-            "project": resolved.project.as_ref().map(|project| &project.id),
+            "project": resolved.project.as_ref().ok().and_then(Option::as_ref).map(|project| &project.id),
             "attempts": resolved.attempts.iter().map(attempt_json).collect::<Vec<_>>(),
         }))?;
     } else {
@@ -105,21 +105,23 @@ fn conclusion(text: &mut String, resolved: &Resolved) {
                 let _ = writeln!(text, "{} {warning}", styled(CAREFUL, "warning:"));
             }
         }
-        Err(error) => {
-            let _ = writeln!(text, "{} {error}", styled(BAD, "error:"));
-            // The hint of the whole chain sends people here, and those of the providers stand beside them.
-            if resolved.attempts.is_empty() {
-                if let Some(hint) = error.next_step() {
-                    let _ = writeln!(text, "{} {hint}", styled(NEXT, "fix:"));
-                }
+        // The hint of the whole chain sends people here, and those of the providers stand beside them.
+        Err(error) if !resolved.attempts.is_empty() => {
+            let found =
+                resolved.attempts.iter().any(|attempt| matches!(attempt.outcome, AttemptOutcome::Found(_)));
+            // Where a credential was found it is the project that is wrong, which is said below.
+            if !found {
+                let _ = writeln!(text, "{} {error}", styled(BAD, "error:"));
             }
         }
+        Err(error) => problem(text, error),
     }
     match &resolved.project {
-        Some(project) => {
+        Err(error) => problem(text, error),
+        Ok(Some(project)) => {
             let _ = writeln!(text, "Project {} (from {})", styled(STRONG, &project.id), project.origin);
         }
-        None => {
+        Ok(None) => {
             let _ = writeln!(
                 text,
                 "{} {} set EARTHENGINE_PROJECT, or `project = \"…\"` in ee-auth.toml",
@@ -135,6 +137,14 @@ fn conclusion(text: &mut String, resolved: &Resolved) {
         Origin::Default => writeln!(text, "{}", styled(FAINT, "The chain is the default one.")),
         origin => writeln!(text, "{}", styled(FAINT, format_args!("The chain is from {origin}."))),
     };
+}
+
+/// An error with its fix.
+fn problem(text: &mut String, error: &Error) {
+    let _ = writeln!(text, "{} {error}", styled(BAD, "error:"));
+    if let Some(hint) = error.next_step() {
+        let _ = writeln!(text, "{} {hint}", styled(NEXT, "fix:"));
+    }
 }
 
 /// The first places by name, and how many more there are.

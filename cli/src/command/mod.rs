@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod cache;
 mod completions;
 mod config;
 mod explain;
@@ -29,12 +30,13 @@ pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<E
     let resolver = Resolver::new(host.clone()).flags(flags.clone());
     let done = |()| ExitCode::SUCCESS;
     match command {
-        Command::Token(options) => token::run(&resolver, &options, output).map(done),
+        Command::Token(options) => token::run(resolver, &options, output).map(done),
         Command::Status(options) => status::run(resolver, &options, output).map(done),
         Command::Explain(options) => explain::run(resolver, &options, output),
         Command::Providers => providers::run(&resolver, output).map(done),
         Command::Config(options) => config::run(&host, &flags, options, output).map(done),
         Command::Trust(options) => trust::run(&host, &flags, &options, output).map(done),
+        Command::Cache(options) => cache::run(&host, &options, output).map(done),
         Command::Completions { shell } => completions::completions(shell, output).map(done),
         Command::Man { command } => completions::man(command.as_deref(), output).map(done),
         #[cfg(feature = "sandbox")]

@@ -27,9 +27,10 @@ pub(crate) fn run(resolver: Resolver, options: &Status, output: &Output) -> Resu
 }
 
 fn status_json(credential: &Credential, info: Option<&TokenInfo>, profile: Option<&str>) -> Value {
+    // Before the principal, which a token may tell.
+    let held = credential.held_token();
     let principal = info.and_then(|info| info.email.clone()).or_else(|| credential.principal());
     let scopes = info.map_or(credential.scopes(), |info| &info.scopes);
-    let held = credential.held_token();
     json!({
         "provider": credential.provider(),
         "kind": credential.kind(),
@@ -60,6 +61,8 @@ fn text(credential: &Credential, info: Option<&TokenInfo>, profile: Option<&str>
         },
     );
     row("Credential", credential.origin());
+    // Before the principal, which a token may tell.
+    let held = credential.held_token();
     let principal = info.and_then(|info| info.email.clone()).or_else(|| credential.principal());
     let unknown = format!("not known {} `ee-auth status --online` asks Google", styled(NEXT, "·"));
     let silent = "not known: the token carries no e-mail".to_owned();
@@ -82,8 +85,8 @@ fn text(credential: &Credential, info: Option<&TokenInfo>, profile: Option<&str>
             false => scopes.to_string(),
         },
     );
-    if let Some(token) = credential.held_token() {
-        row("Token", &format!("expires at {}", humantime::format_rfc3339_seconds(token.expires_at())));
+    if let Some(token) = held {
+        row("Token", &format!("kept; it expires at {}", humantime::format_rfc3339_seconds(token.expires_at())));
     }
     if let Some(profile) = profile {
         row("Profile", profile);

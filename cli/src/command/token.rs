@@ -7,7 +7,8 @@ use super::warn_of;
 use crate::arguments::{Format, Token};
 use crate::output::Output;
 
-pub(crate) fn run(resolver: &Resolver, options: &Token, output: &Output) -> Result<(), Error> {
+pub(crate) fn run(resolver: Resolver, options: &Token, output: &Output) -> Result<(), Error> {
+    let resolver = resolver.no_cache(options.no_cache);
     let resolved = resolver.look()?;
     warn_of(&resolved.config);
     let credential = resolved.credential?;

@@ -6,11 +6,11 @@ use ee_auth_core::{Error, Kind, OptionSpec, OptionType, Outcome};
 use ee_auth_fake::Fake;
 
 /// Where the user's own file is.
-pub const USER_FILE: &str = "/home/user/.config/ee-auth/ee-auth.toml";
+pub(crate) const USER_FILE: &str = "/home/user/.config/ee-auth/ee-auth.toml";
 /// Where the system's file is.
-pub const SYSTEM_FILE: &str = "/etc/ee-auth/ee-auth.toml";
+pub(crate) const SYSTEM_FILE: &str = "/etc/ee-auth/ee-auth.toml";
 /// Where the project file is: in the working directory.
-pub const PROJECT_FILE: &str = "/work/ee-auth.toml";
+pub(crate) const PROJECT_FILE: &str = "/work/ee-auth.toml";
 
 const fn kind(name: &'static str, declared_only: bool, options: &'static [OptionSpec]) -> Kind {
     Kind {
@@ -82,7 +82,7 @@ static EXTERNAL_ACCOUNT: Kind = kind(
     &[option("audience", OptionType::String), option("from_environment", OptionType::Bool)],
 );
 
-pub static KINDS: [&Kind; 13] = [
+pub(crate) static KINDS: [&Kind; 13] = [
     &EXPLICIT,
     &ENVIRONMENT,
     &SERVICE_ACCOUNT,
@@ -99,24 +99,24 @@ pub static KINDS: [&Kind; 13] = [
 ];
 
 /// A machine whose user has this file.
-pub fn user(text: &str) -> Fake {
+pub(crate) fn user(text: &str) -> Fake {
     Fake::new().with_file(USER_FILE, text)
 }
 
-pub fn config(fake: &Fake) -> Config {
+pub(crate) fn config(fake: &Fake) -> Config {
     flagged(fake, &Flags::default()).unwrap_or_else(|error| panic!("{}", told(&error)))
 }
 
-pub fn error(fake: &Fake) -> Error {
+pub(crate) fn error(fake: &Fake) -> Error {
     flagged(fake, &Flags::default()).expect_err("this configuration is wrong")
 }
 
-pub fn flagged(fake: &Fake, flags: &Flags) -> Result<Config, Error> {
+pub(crate) fn flagged(fake: &Fake, flags: &Flags) -> Result<Config, Error> {
     load(&fake.host(), &KINDS, flags)
 }
 
 /// An error as the program shows it on a terminal without colours.
-pub fn told(error: &Error) -> String {
+pub(crate) fn told(error: &Error) -> String {
     let code =
         if error.outcome() == Outcome::Invalid { String::new() } else { format!("[{}]\n", error.code()) };
     let text = error.rendered().unwrap_or(error.message());
@@ -124,4 +124,13 @@ pub fn told(error: &Error) -> String {
         Some(hint) => format!("{code}{text}\nhint: {hint}"),
         None => format!("{code}{text}"),
     }
+}
+
+/// `text` is refused as the user's file, with these words. `FILE` stands for its path.
+#[track_caller]
+pub(crate) fn refused(text: &str, expected: &str) {
+    let error = error(&user(text));
+    assert_eq!(error.outcome(), Outcome::Invalid);
+    let told = told(&error).replace(USER_FILE, "FILE");
+    assert_eq!(told, expected.trim(), "\n{told}\n");
 }

@@ -129,7 +129,7 @@ pub enum HttpErrorKind {
     Malformed,
     /// The answer was a redirect, which a request that carries a secret does not follow.
     Redirected,
-    /// The client could not be set up, or refused to send the request.
+    /// The client could not be set up, or it or a proxy refused to send the request.
     Refused,
 }
 

@@ -3,12 +3,11 @@
 //! Unset is a skip. A path where there is nothing is an error: somebody meant something by it, and another identity
 //! would be worse than none.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ee_auth_core::host::Directory;
 use ee_auth_core::{BoxFuture, Finding, Kind, Options, Provider, Search};
-use ee_auth_google::{Content, credential};
+use ee_auth_google::{Content, credential, path_in};
 
 const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
@@ -33,13 +32,13 @@ impl Provider for ApplicationDefault {
 
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
-            let Some(path) = search.variable(VARIABLE).map(PathBuf::from) else {
+            let Some(path) = search.variable(VARIABLE) else {
                 return Finding::not_found(format!("{VARIABLE} is not set"))
                     .hint(format!("set {VARIABLE} to the path of a credential file"));
             };
             let working = search.host().environment.directory(Directory::Working).unwrap_or_default();
-            let content = Content::read(search, &working.join(path), VARIABLE);
-            let found = content
+            let found = path_in(&path, &working, VARIABLE)
+                .and_then(|path| Content::read(search, &path, VARIABLE))
                 .and_then(|content| content.document())
                 .and_then(|document| credential::found(&document, search));
             Finding::from(found)

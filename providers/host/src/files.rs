@@ -84,8 +84,11 @@ impl Files for SystemFiles {
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>> {
-        private_parent(path)?;
-        Ok(lock::take(path)?.map(|lock| Box::new(lock) as FileLock))
+        let taken = lock::take(path).or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => private_parent(path).and_then(|_| lock::take(path)),
+            _ => Err(error),
+        });
+        Ok(taken?.map(|lock| Box::new(lock) as FileLock))
     }
 }
 

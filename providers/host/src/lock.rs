@@ -68,8 +68,6 @@ mod windows {
 
     /// `FILE_FLAG_DELETE_ON_CLOSE`: the file goes with its last handle, however its process ends.
     const DELETE_ON_CLOSE: u32 = 0x0400_0000;
-    /// `ERROR_ACCESS_DENIED`: among others, of a file that is about to go.
-    const ACCESS_DENIED: i32 = 5;
     /// `ERROR_SHARING_VIOLATION`: of a file that somebody has open.
     const SHARING_VIOLATION: i32 = 32;
 
@@ -89,7 +87,7 @@ mod windows {
             .open(path);
         match opened {
             Ok(file) => Ok(Some(Lock { _file: file })),
-            Err(error) if matches!(error.raw_os_error(), Some(SHARING_VIOLATION | ACCESS_DENIED)) => Ok(None),
+            Err(error) if error.raw_os_error() == Some(SHARING_VIOLATION) => Ok(None),
             Err(error) => Err(error),
         }
     }

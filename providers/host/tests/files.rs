@@ -68,6 +68,71 @@ fn removing_nothing_is_no_error() {
     assert!(files().remove(directory.path()).is_err());
 }
 
+#[test]
+fn names_are_listed() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("file"), "").unwrap();
+    fs::create_dir(directory.path().join("directory")).unwrap();
+    let mut listed = files().list(directory.path()).unwrap();
+    listed.sort();
+    assert_eq!(listed, ["directory", "file"]);
+    let missing = files().list(&directory.path().join("missing")).unwrap_err();
+    assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    assert!(files().list(&directory.path().join("file")).is_err());
+}
+
+#[test]
+fn what_can_be_had_again_is_written_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/cached");
+    for content in ["first", "second"] {
+        files().write_cache(&path, content.as_bytes()).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), content);
+    }
+    assert_eq!(names(path.parent().unwrap()), ["cached"]);
+}
+
+#[test]
+fn a_lock_is_had_once_and_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/lock");
+    for _ in 0..2 {
+        let lock = files().try_lock(&path).unwrap();
+        assert!(lock.is_some());
+        assert!(files().try_lock(&path).unwrap().is_none());
+        assert!(files().try_lock(&path.with_file_name("other")).unwrap().is_some());
+        drop(lock);
+        assert!(names(path.parent().unwrap()).is_empty());
+    }
+    fs::write(&path, "left by a process that was killed").unwrap();
+    assert!(files().try_lock(&path).unwrap().is_some());
+    fs::write(directory.path().join("file"), "").unwrap();
+    assert!(files().try_lock(&directory.path().join("file/lock")).is_err());
+}
+
+#[test]
+fn a_lock_is_never_had_twice() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("lock");
+    let (inside, had) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                // The file goes with each lock: whoever opened it before must not take it for the next.
+                while had.load(Ordering::SeqCst) < 2000 {
+                    let Some(_lock) = files().try_lock(&path).unwrap() else { continue };
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                    had.fetch_add(1, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                }
+            });
+        }
+    });
+}
+
 #[cfg(unix)]
 mod unix {
     use std::fs::Permissions;
@@ -159,6 +224,27 @@ mod unix {
         assert_eq!(mode(&directory.path().join("a")), 0o700);
         assert_eq!(mode(directory.path()), 0o755, "a directory that exists stays as it is");
         assert_eq!(names(path.parent().unwrap()), ["credentials"]);
+    }
+
+    #[test]
+    fn what_is_cached_or_locked_is_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let (cached, lock) = (directory.path().join("a/cached"), directory.path().join("b/lock"));
+        files().write_cache(&cached, b"secret").unwrap();
+        let _lock = files().try_lock(&lock).unwrap();
+        for file in [cached, lock] {
+            assert_eq!(mode(&file), 0o600);
+            assert_eq!(mode(file.parent().unwrap()), 0o700);
+        }
+    }
+
+    #[test]
+    fn a_lock_is_no_link() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, target) = (directory.path().join("lock"), directory.path().join("target"));
+        symlink(&target, &path).unwrap();
+        assert!(files().try_lock(&path).is_err());
+        assert!(!target.exists());
     }
 
     #[test]

@@ -44,6 +44,7 @@ fn get(url: &str, variables: &[(&str, &str)]) -> String {
     let outcome = directory.path().join("outcome");
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child"]).env_clear().env(URL, url).env(OUTCOME, &outcome);
+    command.envs(std::env::vars_os().filter(|(name, _)| name == "SystemRoot"));
     let output = command.envs(variables.iter().copied()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     std::fs::read_to_string(outcome).unwrap()
@@ -107,19 +108,23 @@ fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
 }
 
 #[test]
-fn a_certificate_of_another_day_or_name_is_refused() {
+fn a_certificate_of_another_day_or_name_or_use_is_refused() {
+    let (authority, ca) =
+        tls_server(|params| params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
     let (past, pem) = tls_server(|params| params.not_after = rcgen::date_time_ymd(2001, 1, 1));
     let (elsewhere, other) = tls_server(|params| {
         params.subject_alt_names = vec![rcgen::SanType::DnsName("elsewhere.test".try_into().unwrap())];
     });
     let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("both.pem");
-    std::fs::write(&file, pem + &other).unwrap();
+    let file = directory.path().join("all.pem");
+    std::fs::write(&file, pem + &other + &ca).unwrap();
     let variables = [("SSL_CERT_FILE", file.to_str().unwrap())];
     let outcome = get(&https(&past), &variables);
     assert!(outcome.starts_with("Tls ") && outcome.contains("clock"), "{outcome}");
     let outcome = get(&https(&elsewhere), &variables);
     assert!(outcome.starts_with("Tls ") && outcome.contains("another name"), "{outcome}");
+    let outcome = get(&https(&authority), &variables);
+    assert!(outcome.starts_with("Tls ") && outcome.contains("authority's own"), "{outcome}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
-use ee_auth_core::host::{Directory, FileKind, FileRead, FileReadError, FileStatus, Files};
+use ee_auth_core::host::{Directory, FileKind, FileLock, FileRead, FileReadError, FileStatus, Files};
 use zeroize::Zeroizing;
 
 use crate::{Fake, lock};
@@ -21,13 +23,15 @@ pub struct Entry {
     pub owner: Option<u32>,
     /// The device that holds it. Every other entry is on device 1.
     pub device: u64,
+    /// When it was last written; `None` means now, whenever that is.
+    pub modified: Option<SystemTime>,
 }
 
 impl Entry {
     /// An entry of the machine's user: mode 0755 for a directory, else 0600.
     pub fn new(node: Node) -> Self {
         let mode = if node == Node::Directory { 0o755 } else { 0o600 };
-        Self { node, mode: Some(mode), owner: None, device: 1 }
+        Self { node, mode: Some(mode), owner: None, device: 1, modified: None }
     }
 }
 
@@ -53,7 +57,7 @@ pub enum Node {
 /// A change to the files of a [`Fake`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// [`Files::write_private`].
+    /// [`Files::write_private`] or [`Files::write_cache`].
     WrittenPrivate(PathBuf),
     /// [`Files::write_new`].
     WrittenNew(PathBuf),
@@ -67,6 +71,23 @@ pub(crate) struct State {
     read: Vec<PathBuf>,
     changes: Vec<Change>,
     refusal: Option<io::ErrorKind>,
+    locks: BTreeSet<PathBuf>,
+    lock_refusal: Option<io::ErrorKind>,
+}
+
+/// A lock that somebody holds.
+struct Lock {
+    fake: Fake,
+    path: PathBuf,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let mut state = lock(&self.fake.0.files);
+        state.locks.remove(&self.path);
+        // One that a process left behind when it was killed.
+        state.entries.remove(&self.path);
+    }
 }
 
 impl Fake {
@@ -110,6 +131,16 @@ impl Fake {
     /// Makes every write and removal fail in this way; `None`: none any more.
     pub fn refuse_changes(&self, kind: Option<io::ErrorKind>) {
         lock(&self.0.files).refusal = kind;
+    }
+
+    /// Makes every lock fail in this way, as on file systems that have none; `None`: none any more.
+    pub fn refuse_locks(&self, kind: Option<io::ErrorKind>) {
+        lock(&self.0.files).lock_refusal = kind;
+    }
+
+    /// The paths whose locks are held, by [`Files::try_lock`].
+    pub fn locks(&self) -> Vec<PathBuf> {
+        lock(&self.0.files).locks.iter().cloned().collect()
     }
 
     /// What stands at a path, links not followed.
@@ -190,17 +221,18 @@ impl Fake {
             mode: entry.mode,
             owner: entry.owner.or_else(|| lock(&self.0.environment).user_id()),
             device: Some(entry.device),
-            modified: Some(self.time()),
+            modified: entry.modified.or_else(|| Some(self.time())),
         }
     }
 
     /// Puts a file at `path` and notes `change`, if the machine takes writes.
     fn put(&self, path: PathBuf, bytes: &[u8], mode: u32, change: Change) -> io::Result<()> {
+        let modified = Some(self.time());
         let mut state = lock(&self.0.files);
         if let Some(kind) = state.refusal {
             return Err(kind.into());
         }
-        let entry = Entry { mode: Some(mode), ..Entry::new(Node::File(bytes.to_vec())) };
+        let entry = Entry { mode: Some(mode), modified, ..Entry::new(Node::File(bytes.to_vec())) };
         state.entries.insert(path, entry);
         state.changes.push(change);
         Ok(())
@@ -257,6 +289,10 @@ impl Files for Fake {
         self.put(place.clone(), bytes, 0o600, Change::WrittenPrivate(place))
     }
 
+    fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.write_private(path, bytes)
+    }
+
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let place = self.place(path);
         if self.entry(&place).is_some() || self.follow(&place).is_ok() {
@@ -275,6 +311,29 @@ impl Files for Fake {
             state.changes.push(Change::Removed(place));
         }
         Ok(())
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let (directory, entry) = self.follow(directory)?;
+        if entry.node != Node::Directory {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        let state = lock(&self.0.files);
+        let below = state.entries.keys().filter_map(|path| path.strip_prefix(&directory).ok());
+        let names: BTreeSet<_> = below.filter_map(|path| path.iter().next().map(OsString::from)).collect();
+        Ok(names.into_iter().collect())
+    }
+
+    fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>> {
+        let path = self.place(path);
+        let mut state = lock(&self.0.files);
+        if let Some(kind) = state.lock_refusal.or(state.refusal) {
+            return Err(kind.into());
+        }
+        if !state.locks.insert(path.clone()) {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(Lock { fake: self.clone(), path })))
     }
 }
 

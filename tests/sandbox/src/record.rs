@@ -49,6 +49,21 @@ impl Recorded {
     }
 }
 
+/// One line: the method, the path, the fields and the status, with control characters escaped.
+impl fmt::Display for Recorded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path.escape_debug())?;
+        for (name, value) in &self.fields {
+            write!(f, " {}={}", name.escape_debug(), value.escape_debug())?;
+        }
+        match self.status {
+            Some(status) => write!(f, " -> {status}")?,
+            None => f.write_str(" -> no answer")?,
+        }
+        if self.faulty { f.write_str(" (fault)") } else { Ok(()) }
+    }
+}
+
 /// Everything that a request carried. `Debug` shows none of it.
 #[derive(Clone)]
 pub struct Content {

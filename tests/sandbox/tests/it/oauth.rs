@@ -77,6 +77,17 @@ fn the_header_of_an_assertion_is_checked() {
 }
 
 #[test]
+fn the_signature_must_be_of_the_named_key() {
+    let sandbox = sandbox();
+    let (account, other) = (sandbox.service_account(), sandbox.add_service_account("other"));
+    for header in [json!({"alg": "RS256", "kid": account.key_id()}), json!({"alg": "RS256"})] {
+        let assertion = assertion(&other, &header, &claims(&sandbox, &account));
+        let answer = form(&sandbox, "/token", &[("grant_type", JWT_BEARER), ("assertion", &assertion)]);
+        assert_eq!(answer.oauth_error(), "400 invalid_grant: Invalid JWT Signature.", "{header}");
+    }
+}
+
+#[test]
 fn an_account_acts_for_a_person_it_may_act_for() {
     let sandbox = sandbox();
     let account = sandbox.service_account();

@@ -1,4 +1,6 @@
-use ee_auth_sandbox::Service;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ee_auth_sandbox::{Options, Sandbox, Service};
 use serde_json::json;
 
 use crate::client::*;
@@ -16,11 +18,15 @@ fn it_listens_on_loopback_alone() {
 
 #[test]
 fn a_port_can_be_chosen() {
-    let port = sandbox().address().port();
-    let options = ee_auth_sandbox::Options { port, ..Default::default() };
-    let first = ee_auth_sandbox::Sandbox::start(options.clone()).unwrap();
+    let start = |port| Sandbox::start(Options { port, ..Options::default() });
+    // A port that was free a moment ago may be another test's by now.
+    let chosen = || {
+        let port = sandbox().address().port();
+        start(port).ok().map(|sandbox| (port, sandbox))
+    };
+    let (port, first) = std::iter::repeat_with(chosen).take(50).flatten().next().expect("a free port");
     assert_eq!(first.address().port(), port);
-    assert!(ee_auth_sandbox::Sandbox::start(options).is_err());
+    assert!(start(port).is_err());
 }
 
 #[test]
@@ -48,6 +54,13 @@ fn requests_are_recorded_without_their_secrets() {
     let names: Vec<_> = recorded.fields.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["grant_type", "refresh_token", "client_id", "client_secret", "scope"]);
 
+    let line = format!(
+        "POST /token grant_type=refresh_token refresh_token=[hidden] client_id={} client_secret=[hidden] \
+         scope={EARTH_ENGINE} -> 200",
+        user.client().id()
+    );
+    assert_eq!(recorded.to_string(), line);
+
     let content = recorded.content().unwrap();
     assert_eq!(content.field("refresh_token"), Some(user.refresh_token()));
     assert_eq!(content.header("content-type"), Some("application/x-www-form-urlencoded"));
@@ -56,6 +69,15 @@ fn requests_are_recorded_without_their_secrets() {
     assert!(!shown.contains(user.refresh_token()) && !shown.contains(user.client().secret()), "{shown}");
     sandbox.clear_requests();
     assert!(sandbox.requests().is_empty());
+}
+
+#[test]
+fn what_is_recorded_cannot_play_with_a_terminal() {
+    let sandbox = sandbox();
+    sandbox.fail("elsewhere=reset".parse().unwrap());
+    let target = "/%1b[31m?scope=%0a";
+    assert!(send(&sandbox, "GET", target, &[], b"", std::time::Duration::from_secs(10)).is_err());
+    assert_eq!(sandbox.requests()[0].to_string(), "GET /\\u{1b}[31m scope=\\n -> no answer (fault)");
 }
 
 #[test]
@@ -94,6 +116,9 @@ fn what_is_not_its_own_is_not_recorded() {
     assert!(call(&format!("Bearer {token}"), "/v1/projects/p/algorithms"));
     assert!(!call("Bearer ya29.somebody-elses", "/v1/projects/p/algorithms"));
     assert!(!call("Digest x", "/v1/projects/p/algorithms"));
+    let basic = |secret: &str| format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+    assert!(call(&basic(secret), "/elsewhere"));
+    assert!(!call(&basic("somebody-elses"), "/elsewhere"));
     assert!(!call(&format!("Bearer {token}"), "/elsewhere?access_token=ya29.somebody-elses"));
 
     let raw = |kind, body: &[u8]| {

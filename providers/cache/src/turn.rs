@@ -1,0 +1,100 @@
+//! Turns at making an exchange.
+
+use std::io;
+use std::iter;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ee_auth_core::host::{Directory, Host};
+use ee_auth_core::{TokenKey, Turn};
+
+use crate::{DiskCache, directory, entry};
+
+/// The kernel's name for the time since it was started: no two machines have the same.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// The pauses between two looks at a lock. They grow with the time that was waited, so that nobody waits much longer
+/// than has to be, and a hundred that wait for long do not keep the machine busy.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+
+/// After so long a person is told what is waited for.
+const UNTOLD: Duration = Duration::from_secs(3);
+
+/// The turn of `key`, when it comes. `None` where no turn can be had, or it does not come in good time.
+pub(crate) async fn take(cache: &DiskCache, key: &TokenKey) -> Option<Turn> {
+    let digest = entry::digest(key);
+    let host = cache.host();
+    // Beside the tokens only where it has to be: that may be a network's file system, whose locks are slow or none.
+    for path in in_session(host, &digest).into_iter().chain(iter::once_with(|| beside(host, &digest)).flatten()) {
+        match wait(cache, &path).await {
+            Ok(turn) => return turn,
+            Err(error) => cache.tell(format!(
+                "{}: {error}; no lock can be had there, so that several processes may get a token at a time",
+                path.display()
+            )),
+        }
+    }
+    None
+}
+
+/// Waits for the lock at `path`.
+///
+/// # Errors
+/// Where there can be none.
+async fn wait(cache: &DiskCache, path: &Path) -> io::Result<Option<Turn>> {
+    let host = cache.host();
+    // The sum of the pauses rather than a time of day, which may jump.
+    let mut waited = Duration::ZERO;
+    loop {
+        if let Some(lock) = host.files.try_lock(path)? {
+            return Ok(Some(lock));
+        }
+        if waited.is_zero() && !is_writable(host) {
+            // What the others get cannot be kept: to wait for them would be to do the same, one after another.
+            return Ok(None);
+        }
+        if waited >= cache.patience() {
+            cache.tell(format!(
+                "another process has held {} for too long; not waiting for it any longer",
+                path.display()
+            ));
+            return Ok(None);
+        }
+        let pause = (waited / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).min(cache.patience() - waited);
+        host.clock.sleep(pause).await;
+        if waited < UNTOLD && waited + pause >= UNTOLD {
+            host.person.tell(&format!(
+                "waiting for another ee-auth process, which is getting the same token (at most {} s)",
+                cache.patience().as_secs()
+            ));
+        }
+        waited += pause;
+    }
+}
+
+/// Where the lock of `digest` is, in the directory that ends with the session.
+fn in_session(host: &Host, digest: &str) -> Option<PathBuf> {
+    Some(host.environment.directory(Directory::Runtime)?.join("ee-auth").join(format!("{digest}.lock")))
+}
+
+/// Where it is beside the tokens. Each machine has its own: the lock of one that is dead, or cut off from the server of
+/// their common home directory, may stay for long.
+fn beside(host: &Host, digest: &str) -> Option<PathBuf> {
+    let boot = host.files.read(Path::new(BOOT_ID), 64).ok();
+    let boot = boot.as_ref().and_then(|read| std::str::from_utf8(&read.bytes).ok()).map(str::trim);
+    let name = match boot.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')) {
+        Some(boot) => format!("{digest}.{boot}.lock"),
+        None => format!("{digest}.lock"),
+    };
+    Some(directory::directory(host)?.join(name))
+}
+
+/// Whether a token can be kept.
+fn is_writable(host: &Host) -> bool {
+    let Some(path) = directory::probe(host) else { return false };
+    let written = host.files.write_cache(&path, &[b' '; 4096]);
+    // Where it cannot be removed, it is found when old files are looked for.
+    let _ = host.files.remove(&path);
+    written.is_ok()
+}
