@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ee_auth::{Error, Host};
+use ee_auth::{Error, Host, quoted};
 use log::{Level, LevelFilter, Metadata, Record};
 
 use crate::arguments::Global;
@@ -26,7 +26,7 @@ pub(crate) fn start(global: &Global, host: &Host, output: &Output) -> Result<(),
 fn level_of_variable(host: &Host) -> Result<Option<LevelFilter>, Error> {
     let Some(text) = ee_auth::host::variable(&*host.environment, "EE_AUTH_LOG") else { return Ok(None) };
     LevelFilter::from_str(&text).map(Some).map_err(|_| {
-        Error::invalid("log", format!("EE_AUTH_LOG is {text:?}, which is no level"))
+        Error::invalid("log", format!("EE_AUTH_LOG is {}, which is no level", quoted(&text)))
             .hint("the levels are off, error, warn, info, debug and trace")
     })
 }

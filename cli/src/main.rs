@@ -9,16 +9,26 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use ee_auth::{Error, Outcome, looks_like_credential};
 
 use crate::arguments::Arguments;
 use crate::output::Output;
 
 /// A mistake on the command line, for programs.
-fn usage_error(error: &clap::Error) -> ee_auth::Error {
+fn usage_error(error: &clap::Error) -> Error {
     let words = error.to_string();
     let first = words.lines().next().unwrap_or_default();
-    ee_auth::Error::new(ee_auth::Outcome::Usage, "", first.strip_prefix("error: ").unwrap_or(first))
+    Error::new(Outcome::Usage, "", first.strip_prefix("error: ").unwrap_or(first))
         .hint("`ee-auth --help` lists the commands and flags")
+}
+
+/// A mistake on the command line that would be shown with a credential in it.
+fn misplaced_credential() -> Error {
+    Error::new(Outcome::Usage, "credential", "what looks like a credential stands on the command line, where none is taken")
+        .hint(
+            "others on this machine can see command lines: put the credential into EE_AUTH_CREDENTIALS; `ee-auth --help` \
+             lists the commands and flags",
+        )
 }
 
 fn main() -> ExitCode {
@@ -28,8 +38,12 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and the version are answers; everything else is a mistake on the command line.
             let usage = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            if usage && output::asks_for_json(std::env::args_os()) {
-                return Output::json_errors().fail(&usage_error(&error));
+            let arguments: Vec<_> = std::env::args_os().collect();
+            if usage && arguments.iter().any(|argument| looks_like_credential(&argument.to_string_lossy())) {
+                return Output::for_usage(&arguments).fail(&misplaced_credential());
+            }
+            if usage && output::asks_for_json(&arguments) {
+                return Output::for_usage(&arguments).fail(&usage_error(&error));
             }
             let _ = error.print();
             return ExitCode::from(if usage { 2 } else { 0 });

@@ -1,5 +1,6 @@
 //! What the program prints: data on standard output, everything else on standard error.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -30,8 +31,7 @@ pub(crate) fn styled<T: fmt::Display>(style: Style, text: T) -> impl fmt::Displa
 }
 
 /// Whether `--format json` stands on a command line that cannot be parsed.
-pub(crate) fn asks_for_json(arguments: impl Iterator<Item = std::ffi::OsString>) -> bool {
-    let arguments: Vec<_> = arguments.collect();
+pub(crate) fn asks_for_json(arguments: &[OsString]) -> bool {
     arguments.iter().any(|argument| argument == "--format=json")
         || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
 }
@@ -54,9 +54,10 @@ impl Output {
         Self { format: global.format, color, silent: global.silent }
     }
 
-    /// For what goes wrong before the flags are known, where they ask for JSON.
-    pub(crate) fn json_errors() -> Self {
-        Self { format: Some(Format::Json), color: ColorChoice::Never, silent: false }
+    /// For what is wrong with the command line itself, so that its flags are not known.
+    pub(crate) fn for_usage(arguments: &[OsString]) -> Self {
+        let format = asks_for_json(arguments).then_some(Format::Json);
+        Self { format, color: ColorChoice::Auto, silent: false }
     }
 
     /// Whether JSON is to be printed; text where nothing was asked for.

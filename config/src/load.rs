@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::{Directory, FileRead, FileReadError, Host};
-use ee_auth_core::{Error, Kind, OptionType, ProfileName, redact};
+use ee_auth_core::{Error, Kind, OptionType, ProfileName, looks_like_credential, redact};
 
 use crate::check::{Checked, Checker, Profile, Standing};
 use crate::config::{Config, Layer, LayerKind, LayerState};
@@ -143,6 +143,11 @@ fn places(host: &Host, user: Option<PathBuf>) -> Vec<PathBuf> {
 fn absolute(host: &Host, path: OsString) -> Result<PathBuf, Error> {
     let base = Base { environment: &*host.environment, directory: None };
     match path.to_str() {
+        Some(text) if looks_like_credential(text) => Err(Error::invalid(
+            "config_file",
+            "holds what looks like a credential, and not the path of an ee-auth.toml",
+        )
+        .hint("put the credential into EE_AUTH_CREDENTIALS")),
         Some(text) => base.path(text.trim()).map_err(|wrong| {
             let error = Error::invalid("config_file", wrong.message);
             match wrong.help {
@@ -370,7 +375,13 @@ impl<'a> Loader<'a> {
         check_cycles(&self.settings, self.kinds)?;
         let mut config = Config::new(self.settings, self.kinds);
         let persistent = "persistent";
-        if profile.is_some() && !self.chain_is_chosen && config.providers.contains_key(persistent) {
+        // One that was chosen for this run means the account that is stored under its name.
+        let chosen =
+            |profile: &Located<ProfileName>| matches!(profile.origin, Origin::Flag(_) | Origin::Variable(_));
+        if profile.as_ref().is_some_and(chosen)
+            && !self.chain_is_chosen
+            && config.providers.contains_key(persistent)
+        {
             config.chain.value.retain(|name| name != persistent);
             config.chain.value.insert(0, persistent.to_owned());
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwapOption, Guard};
@@ -76,6 +76,8 @@ impl Credential {
     /// [`Outcome::Unavailable`](crate::Outcome::Unavailable) where it cannot be reached,
     /// [`Outcome::Untrusted`](crate::Outcome::Untrusted) where the credential names a host that is not trusted. An
     /// error is never remembered: the next call tries again.
+    ///
+    /// Never to be called from a [`TokenSource`](crate::TokenSource), which runs on the thread that this waits for.
     pub fn token(&self) -> Result<TokenGuard<'_>, Error> {
         self.token_valid_for(Duration::ZERO)
     }
@@ -95,7 +97,7 @@ impl Credential {
     pub fn token_valid_for(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
         match self.lend(least).or_else(|| self.restore(least)) {
             Some(guard) => Ok(guard),
-            None => self.guard(pollster::block_on(self.fly(least).wait())),
+            None => pollster::block_on(self.exchanged(least)),
         }
     }
 
@@ -106,19 +108,22 @@ impl Credential {
     pub async fn token_valid_for_async(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
         match self.lend(least).or_else(|| self.restore(least)) {
             Some(guard) => Ok(guard),
-            None => self.guard(self.fly(least).wait().await),
+            None => self.exchanged(least).await,
         }
     }
 
     /// The token that is held already, in memory or in the store, if it is valid. Makes no exchange.
     pub fn held_token(&self) -> Option<TokenGuard<'_>> {
-        self.lend(Duration::ZERO).or_else(|| self.restore(Duration::ZERO))
+        self.lend(Duration::ZERO).or_else(|| Some(lent(self.0.in_store(Duration::ZERO)?)))
     }
 
-    /// Forgets the token that is held: for when a server answers 401 to it. The next caller gets a new one.
-    pub fn invalidate(&self) {
-        let Some(held) = self.0.held.swap(None) else { return };
-        *self.0.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(held.token.clone());
+    /// Forgets `token`, if it is the one that is held: for when a server answers 401 to it. The next caller gets another.
+    pub fn invalidate(&self, token: &Token) {
+        let mut refused = self.0.refused();
+        *refused = Some(token.clone());
+        if self.0.held.load().as_ref().is_some_and(|held| held.token.secret() == token.secret()) {
+            self.0.held.store(None);
+        }
     }
 
     /// The name of the provider that found it.
@@ -158,9 +163,9 @@ impl Credential {
         &self.0.found.scopes
     }
 
-    /// The universe that it belongs to.
+    /// The universe that it belongs to: the one that the user has chosen, since no other is trusted.
     pub fn universe_domain(&self) -> &str {
-        &self.0.found.universe_domain
+        &self.0.exchange.settings.universe_domain
     }
 
     /// What a person should know though it works.
@@ -177,7 +182,7 @@ impl Credential {
     /// is replaced.
     fn lend(&self, least: Duration) -> Option<TokenGuard<'_>> {
         let held = self.0.held.load();
-        let now = self.0.exchange.host.clock.now();
+        let now = self.0.now();
         let Held { token, refresh_at, .. } = held.as_deref()?;
         if token.remaining(now) <= least {
             return None;
@@ -191,13 +196,17 @@ impl Credential {
     /// The token in the store that is valid for `least` from now and not about to expire. Takes it into memory.
     fn restore(&self, least: Duration) -> Option<TokenGuard<'_>> {
         let held = self.0.stored(least)?;
-        self.0.held.store(Some(held.clone()));
-        Some(TokenGuard { held: Guard::from_inner(Some(held)), cached: true, credential: PhantomData })
+        self.0.adopt(&held).then(|| lent(held))
     }
 
-    fn guard(&self, landing: Landing) -> Result<TokenGuard<'_>, Error> {
-        let held = landing?;
-        Ok(TokenGuard { cached: held.stored, held: Guard::from_inner(Some(held)), credential: PhantomData })
+    /// The token that an exchange gets, one that is under way where there is one.
+    async fn exchanged(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
+        let mut held = self.fly(least).wait().await?;
+        // Whoever began that exchange may have been content with a token from the store that is too old for this caller.
+        if held.stored && held.token.remaining(self.0.now()) <= least {
+            held = self.fly(least).wait().await?;
+        }
+        Ok(lent(held))
     }
 
     /// The exchange that is under way; a new one where there is none.
@@ -206,6 +215,14 @@ impl Credential {
         if let Some(flight) = &*slot {
             return flight.clone();
         }
+        // One may have ended between the caller's look at the token and this one at the slot.
+        let now = self.0.now();
+        let fresh = |held: &&Arc<Held>| held.token.remaining(now) > least && now < held.refresh_at;
+        if let Some(held) = self.0.held.load().as_ref().filter(fresh) {
+            let landed = Flight::new();
+            landed.land(Ok(held.clone()));
+            return landed;
+        }
         let flight = Flight::new();
         *slot = Some(flight.clone());
         drop(slot);
@@ -213,6 +230,11 @@ impl Credential {
         self.0.exchange.host.tasks.spawn(Box::pin(task.run()));
         flight
     }
+}
+
+/// A token that is held, on loan.
+fn lent<'a>(held: Arc<Held>) -> TokenGuard<'a> {
+    TokenGuard { cached: held.stored, held: Guard::from_inner(Some(held)), credential: PhantomData }
 }
 
 impl fmt::Debug for Credential {
@@ -237,7 +259,7 @@ impl Task {
         let shared = &*self.shared;
         let landing = shared.new_token(self.least).await.map_err(|error| error.of_provider(&shared.provider));
         match &landing {
-            Ok(held) => shared.held.store(Some(held.clone())),
+            Ok(held) => drop(shared.adopt(held)),
             Err(error) => shared.keep_what_is_valid(error),
         }
         self.end(landing);
@@ -264,13 +286,15 @@ impl Drop for Task {
 impl Shared {
     /// A token that another process has got meanwhile, or a new one.
     async fn new_token(&self, least: Duration) -> Landing {
-        let exchange = self.found.source.exchange(&self.exchange);
-        let Some((store, key)) = &self.store else { return Ok(self.hold(exchange.await?, false)) };
+        let source = &self.found.source;
+        let Some((store, key)) = &self.store else {
+            return Ok(self.hold(source.exchange(&self.exchange).await?, false));
+        };
         let _turn = store.turn(key).await;
         if let Some(held) = self.stored(least) {
             return Ok(held);
         }
-        match exchange.await {
+        match source.exchange(&self.exchange).await {
             Ok(token) => {
                 store.save(key, &token);
                 Ok(self.hold(token, false))
@@ -284,7 +308,7 @@ impl Shared {
 
     /// The token in the store, if it is valid for `least` from now, not about to expire and was not refused.
     fn stored(&self, least: Duration) -> Option<Arc<Held>> {
-        let now = self.exchange.host.clock.now();
+        let now = self.now();
         self.in_store(least).filter(|held| now < held.refresh_at)
     }
 
@@ -292,10 +316,34 @@ impl Shared {
     fn in_store(&self, least: Duration) -> Option<Arc<Held>> {
         let (store, key) = self.store.as_ref()?;
         let held = self.hold(store.load(key)?, true);
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_refused = refused.as_ref().is_some_and(|refused| refused.secret() == held.token.secret());
-        let is_good = held.token.remaining(self.exchange.host.clock.now()) > least && !is_refused;
-        is_good.then_some(held)
+        let is_refused =
+            self.refused().as_ref().is_some_and(|refused| refused.secret() == held.token.secret());
+        (held.token.remaining(self.now()) > least && !is_refused).then_some(held)
+    }
+
+    /// Takes a token into memory. One from the store is taken only if no server has refused it, which is `false`, and
+    /// never in the place of one that lives longer.
+    fn adopt(&self, held: &Arc<Held>) -> bool {
+        // Held to the end, so that what is refused meanwhile is not put back.
+        let refused = self.refused();
+        if held.stored {
+            if refused.as_ref().is_some_and(|refused| refused.secret() == held.token.secret()) {
+                return false;
+            }
+            if self.held.load().as_ref().is_some_and(|now| now.token.expires_at() > held.token.expires_at()) {
+                return true;
+            }
+        }
+        self.held.store(Some(held.clone()));
+        true
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<Token>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> SystemTime {
+        self.exchange.host.clock.now()
     }
 
     fn hold(&self, token: Token, stored: bool) -> Arc<Held> {
@@ -306,8 +354,9 @@ impl Shared {
 
     /// After a failed exchange: a token that is still valid stays.
     fn keep_what_is_valid(&self, error: &Error) {
-        let now = self.exchange.host.clock.now();
-        if let Some(held) = self.held.load().as_ref().filter(|held| held.token.is_valid_at(now)) {
+        // Held to the end, so that what is refused meanwhile is not put back.
+        let _refused = self.refused();
+        if let Some(held) = self.held.load().as_ref().filter(|held| held.token.is_valid_at(self.now())) {
             self.held.store(Some(self.spared(held, error)));
         }
     }
@@ -315,7 +364,7 @@ impl Shared {
     /// A token that is still valid and could not be replaced. It is left alone for a while.
     fn spared(&self, held: &Held, error: &Error) -> Arc<Held> {
         log::warn!("{}: refreshing a token that is still valid failed: {error}", self.provider);
-        let now = self.exchange.host.clock.now();
+        let now = self.now();
         let pause = (held.token.remaining(now) / 4).min(Duration::from_secs(30));
         Arc::new(Held { token: held.token.clone(), refresh_at: now + pause, stored: held.stored })
     }

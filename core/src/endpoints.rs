@@ -118,14 +118,12 @@ impl Field {
         }
     }
 
+    /// Google's hosts for this field.
     fn google_hosts(self) -> &'static [&'static str] {
         match self {
-            Self::TokenUri => &[
-                "oauth2.googleapis.com",
-                "oauth2.mtls.googleapis.com",
-                "accounts.google.com",
-                "www.googleapis.com",
-            ],
+            // Not www.googleapis.com, whose other addresses store what is posted to them in anybody's bucket; the two
+            // that are token endpoints are in `GOOGLE_TOKEN_ADDRESSES`.
+            Self::TokenUri => &["oauth2.googleapis.com", "oauth2.mtls.googleapis.com", "accounts.google.com"],
             Self::Sts => &["sts.googleapis.com", "sts.mtls.googleapis.com"],
             Self::Impersonation => &["iamcredentials.googleapis.com", "iamcredentials.mtls.googleapis.com"],
         }
@@ -171,7 +169,11 @@ impl TrustedHosts {
         };
         let name = host.to_string().to_ascii_lowercase();
         let with_port = url.port().map(|port| format!("{name}:{port}"));
-        let listed = self.0.iter().any(|trusted| *trusted == name || Some(trusted) == with_port.as_ref());
+        let bare = name.trim_matches(['[', ']']);
+        let listed = self
+            .0
+            .iter()
+            .any(|trusted| trusted == &name || trusted == bare || Some(trusted) == with_port.as_ref());
         let google = field.google_hosts().contains(&name.as_str()) && url.port().is_none();
         let secure = url.scheme() == "https" || (url.scheme() == "http" && listed && is_loopback(&host));
         let disguised = !url.username().is_empty() || url.password().is_some();
@@ -219,6 +221,7 @@ mod tests {
             (Field::TokenUri, "https://oauth2.googleapis.com:8443/token"),
             (Field::TokenUri, "https://oauth2.googleapis.com.evil.example/token"),
             (Field::TokenUri, "https://user@oauth2.googleapis.com/token"),
+            (Field::TokenUri, "https://www.googleapis.com/upload/storage/v1/b/bucket/o?name=x"),
             (Field::TokenUri, "http://127.0.0.1/token"),
             (Field::TokenUri, "file:///etc/passwd"),
         ] {
@@ -229,10 +232,11 @@ mod tests {
 
     #[test]
     fn a_listed_host_may_be_named_and_loopback_needs_no_tls() {
-        let hosts = TrustedHosts::new(["sts.corp.example", "127.0.0.1", "localhost:99"]);
+        let hosts = TrustedHosts::new(["sts.corp.example", "127.0.0.1", "::1", "localhost:99"]);
         assert!(hosts.check(Field::Sts, "https://sts.corp.example/x").is_ok());
         assert!(hosts.check(Field::Sts, "http://sts.corp.example/x").is_err());
         assert!(hosts.check(Field::TokenUri, "http://127.0.0.1:5/x").is_ok());
+        assert!(hosts.check(Field::TokenUri, "http://[::1]:5/x").is_ok());
         assert!(hosts.check(Field::TokenUri, "http://localhost:99/x").is_ok());
         assert!(hosts.check(Field::TokenUri, "http://localhost:98/x").is_err());
     }

@@ -24,8 +24,6 @@ pub struct Found {
     pub project: Option<String>,
     /// The OAuth client that it was issued to.
     pub client_id: Option<String>,
-    /// The universe it belongs to, `googleapis.com` for all but private clouds.
-    pub universe_domain: String,
     /// What a person should know though it works: a key file that others can read.
     pub warnings: Vec<String>,
 }
@@ -41,7 +39,6 @@ impl Found {
             quota_project: None,
             project: None,
             client_id: None,
-            universe_domain: "googleapis.com".to_owned(),
             warnings: Vec::new(),
         }
     }
@@ -58,7 +55,8 @@ pub struct Exchange {
 
 /// Turns a credential into tokens.
 pub trait TokenSource: Send + Sync + fmt::Debug {
-    /// Gets a new token.
+    /// Gets a new token. Runs on the private thread, so it awaits and never blocks: another credential's token is got
+    /// with [`Credential::token_async`](crate::Credential::token_async).
     fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>>;
 
     /// What makes its tokens differ from others, for a [`TokenStore`](crate::TokenStore). `None`, unless told otherwise, for

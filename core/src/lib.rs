@@ -43,6 +43,6 @@ pub use project::{
 pub use provider::{Finding, Provider, Skip, SkipReason};
 pub use scopes::Scopes;
 pub use search::{Look, Passed, Saw, Search, Settings};
-pub use secret::{ExposeSecret, Secret, redact};
+pub use secret::{ExposeSecret, Secret, looks_like_credential, quoted, redact};
 pub use store::{TokenKey, TokenStore, Turn};
 pub use token::{Token, TokenGuard};

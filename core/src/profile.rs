@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Error;
+use crate::{Error, quoted};
 
 /// The name of a profile: a named set of settings with its own stored credential.
 ///
@@ -36,7 +36,7 @@ impl std::str::FromStr for ProfileName {
         {
             return Ok(Self(name.to_owned()));
         }
-        Err(Error::invalid("profile_name", format!("{name:?} cannot be the name of a profile")).hint(
+        Err(Error::invalid("profile_name", format!("{} cannot be the name of a profile", quoted(name))).hint(
             "a profile's name begins with a letter or digit and goes on with letters, digits, `_`, `.` or `-`; \
              `credentials` is taken",
         ))

@@ -1,6 +1,6 @@
 //! Which Google Cloud project is used, and who said so.
 
-use crate::Error;
+use crate::{Error, quoted};
 
 /// The projects that Google's own SDK clients belong to (earthengine-api's `SDK_PROJECTS`): Earth Engine is not
 /// enabled there, and nobody else may use them.
@@ -86,7 +86,7 @@ pub fn resolve_project(
             }
             return Err(Error::invalid(
                 "project",
-                format!("{origin} names the project {id:?}, which cannot be a project's id or number"),
+                format!("{origin} names the project {}, which cannot be a project's id or number", quoted(&id)),
             )
             .hint(
                 "an id has 6 to 30 lower-case letters, digits and hyphens, as https://console.cloud.google.com \

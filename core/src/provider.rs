@@ -35,7 +35,7 @@ use crate::{Error, Found, Kind, Search};
 ///
 ///     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
 ///         Box::pin(async move {
-///             match search.variable("NOTHING") {
+///             match search.path_variable("NOTHING") {
 ///                 None => Finding::not_found("NOTHING is not set"),
 ///                 Some(_) => Finding::from(Error::invalid("", "NOTHING must stay unset")),
 ///             }

@@ -38,7 +38,7 @@ pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Respo
         attempt.timeout = attempt.timeout.min(left(host, give_up_at));
         let outcome = host.http.send(attempt).await;
         let asked = match &outcome {
-            Ok(response) if repeat == Repeat::Safe && may_pass(response.status) => response.retry_after,
+            Ok(response) if repeat == Repeat::Safe && response.may_pass() => response.retry_after,
             Ok(_) => return outcome,
             Err(error) if error.kind == HttpErrorKind::Connect => None,
             Err(error) if error.kind == HttpErrorKind::Interrupted && repeat == Repeat::Safe => None,
@@ -49,15 +49,12 @@ pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Respo
             return outcome;
         }
         log::info!("{request:?}: trying again in {:.1} s", wait.as_secs_f32());
+        let server = request.url.host_str().unwrap_or("the server");
+        host.person.tell(&format!("waiting for {server}, which did not answer as it should (Ctrl-C stops)"));
         host.clock.sleep(wait).await;
         attempts += 1;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
-}
-
-/// Whether a status says that the same request may be answered another time.
-fn may_pass(status: u16) -> bool {
-    matches!(status, 408 | 429 | 500..=599)
 }
 
 fn left(host: &Host, give_up_at: SystemTime) -> Duration {
@@ -80,16 +77,6 @@ mod tests {
         for _ in 0..1000 {
             let pause = jittered(Duration::from_secs(1));
             assert!(pause >= Duration::from_millis(500) && pause <= Duration::from_secs(1));
-        }
-    }
-
-    #[test]
-    fn only_passing_failures_are_repeated() {
-        for status in [408, 429, 500, 502, 503, 504] {
-            assert!(may_pass(status));
-        }
-        for status in [200, 301, 400, 401, 403, 404] {
-            assert!(!may_pass(status));
         }
     }
 }

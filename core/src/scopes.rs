@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Error;
+use crate::{Error, quoted};
 
 const PREFIX: &str = "https://www.googleapis.com/auth/";
 
@@ -63,7 +63,7 @@ impl Scopes {
     fn push(&mut self, name: &str) -> Result<(), Error> {
         let allowed = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         if name.is_empty() || !name.bytes().all(allowed) {
-            return Err(Error::invalid("scope", format!("{name:?} is not an OAuth scope")).hint(
+            return Err(Error::invalid("scope", format!("{} is not an OAuth scope", quoted(name))).hint(
                 "scopes are names like `earthengine` or addresses like \
                  `https://www.googleapis.com/auth/earthengine`, separated by commas",
             ));

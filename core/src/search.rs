@@ -161,9 +161,23 @@ impl Search {
         self.settings.scopes.clone().unwrap_or_else(Scopes::earth_engine)
     }
 
-    /// A variable's value without the white space around it. Unset, empty and not UTF-8 are all `None`.
-    pub fn variable(&self, name: &str) -> Option<String> {
-        let value = crate::host::variable(&*self.host.environment, name);
+    /// A variable's value without the white space around it; an empty one means an unset one.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](crate::Outcome::Invalid) where it is set and not UTF-8.
+    pub fn variable(&self, name: &str) -> Result<Option<String>, Error> {
+        let value = self.secret_variable(name)?;
+        Ok(value.map(|value| secrecy::ExposeSecret::expose_secret(&value).trim().to_owned()))
+    }
+
+    /// A variable whose value is a path, which need not be UTF-8; an empty one means an unset one.
+    pub fn path_variable(&self, name: &str) -> Option<PathBuf> {
+        let value =
+            self.host.environment.variable_os(name).and_then(|value| match value.to_str().map(str::trim) {
+                Some("") => None,
+                Some(text) => Some(PathBuf::from(text)),
+                None => Some(PathBuf::from(value)),
+            });
         self.looked_at(Look::Variable(name.to_owned(), if value.is_some() { Saw::Set } else { Saw::Unset }));
         value
     }

@@ -57,6 +57,64 @@ impl fmt::Display for Secret {
     }
 }
 
+/// Whether `text` is a credential, or holds one, as far as can be told from its looks: for texts that a person may have
+/// put into the wrong place, and that would otherwise be shown.
+///
+/// ```
+/// use ee_auth_core::looks_like_credential;
+/// assert!(looks_like_credential("ya29.a0AbCdEf"));
+/// assert!(looks_like_credential("{\"private_key\": \"…\"}"));
+/// assert!(!looks_like_credential("/home/ada/key.json"));
+/// ```
+pub fn looks_like_credential(text: &str) -> bool {
+    // From the fifth on, the beginnings of base64: of `{` in its spellings, of UTF-16, of a PEM, of a refresh token and of
+    // an access token.
+    const STARTS: [&str; 12] = [
+        "ya29.",
+        "1//",
+        "4/0",
+        "GOCSPX-",
+        "eyJ",
+        "eyA",
+        "ewo",
+        "ew0K",
+        "//57",
+        "LS0tLS1CRUdJTi",
+        "MS8v",
+        "eWEyOS",
+    ];
+    const MARKS: [&str; 3] = ["-----BEGIN", "private_key", "refresh_token"];
+    /// Longer than any name of a file or project, shorter than any token in base64.
+    const LONGEST_NAME: usize = 80;
+    let starts = |word: &str| STARTS.iter().any(|start| word.starts_with(start));
+    let text = text.trim_matches(|c: char| c.is_whitespace() || "\u{feff}\"'".contains(c));
+    let names_password =
+        |rest: &str| rest.split(['/', '?']).next().is_some_and(|authority| authority.contains('@'));
+    MARKS.iter().any(|mark| text.contains(mark))
+        || text.split_once("://").is_some_and(|(_, rest)| names_password(rest))
+        || (text.starts_with('{') && text.contains('"'))
+        || text.split(|c: char| c.is_whitespace() || "\"',=".contains(c)).any(starts)
+        || text
+            .split(|c: char| !(c.is_ascii_alphanumeric() || "+-_".contains(c)))
+            .any(|run| run.len() > LONGEST_NAME)
+}
+
+/// `text` in quotes, for an error that has to name what a person wrote; without it where it looks like a credential or is
+/// too long to be what was wanted.
+///
+/// ```
+/// use ee_auth_core::quoted;
+/// assert_eq!(quoted("My Project"), "\"My Project\"");
+/// assert_eq!(quoted("ya29.a0AbCdEf"), "[hidden]");
+/// ```
+pub fn quoted(text: &str) -> String {
+    if text.chars().count() > 80 || looks_like_credential(text) {
+        "[hidden]".to_owned()
+    } else {
+        format!("{text:?}")
+    }
+}
+
 /// Somebody else's text, made fit to show: whatever looks like a credential is replaced, control characters are
 /// dropped and the whole is cut at 300 characters.
 ///

@@ -62,7 +62,7 @@ fn refusal(response: &Response, project: &str, base: &str) -> Error {
         .unwrap_or_default();
     let said = format!("{base} answered {}: {message}", response.status);
     match (response.status, reason) {
-        (408 | 429 | 500..=599, _) => {
+        _ if response.may_pass() => {
             Error::unavailable("status", said).hint("this passes by itself; try again in a minute")
         }
         (401, _) => Error::rejected("token", said).hint("Earth Engine does not accept the token; get a new one"),

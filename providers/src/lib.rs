@@ -30,7 +30,8 @@ pub use ee_auth_config as config;
 pub use ee_auth_core::host;
 pub use ee_auth_core::{
     Attempt, AttemptOutcome, Credential, Endpoints, Error, ExposeSecret, Host, Kind, Look, Outcome, Passed,
-    ProfileName, Project, Saw, Scopes, Secret, Skip, SkipReason, Token, TokenGuard, redact,
+    ProfileName, Project, Saw, Scopes, Secret, Skip, SkipReason, Token, TokenGuard, looks_like_credential,
+    quoted, redact,
 };
 pub use registry::kinds;
 pub use resolver::{Resolved, Resolver};

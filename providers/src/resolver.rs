@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ee_auth_cache::DiskCache;
 use ee_auth_config::{CacheStore, Config, Flags};
 use ee_auth_core::{
-    Attempt, Chain, Credential, Error, Exchange, Host, Member, Passed, Project, Resolution, Search, Secret,
-    Settings, TokenStore,
+    Attempt, Chain, Credential, Error, Exchange, Host, Member, Options, Passed, Project, Resolution, Search,
+    Secret, Settings, TokenStore,
 };
 
 use crate::{kinds, project};
@@ -159,7 +159,7 @@ impl Resolver {
     /// As [`Resolver::look`].
     pub async fn look_async(&self) -> Result<Resolved, Error> {
         let config = self.load()?;
-        let chain = chain(&config)?;
+        let chain = chain(&config, self.passed.is_some())?;
         let store = self.store(&config)?;
         let settings = Settings { passed: self.passed.clone(), ..config.settings() };
         let search = Search::new(self.host.clone(), settings.clone()).offline(self.offline);
@@ -200,8 +200,9 @@ impl Resolver {
     }
 }
 
-/// The providers of the chain, each with its options.
-fn chain(config: &Config) -> Result<Chain, Error> {
+/// The providers of the chain, each with its options. What the caller passes is meant to be used, so it is asked for first
+/// where the chain leaves it out.
+fn chain(config: &Config, passed: bool) -> Result<Chain, Error> {
     let members = config.chain_providers().map(|declared| {
         let provider = (declared.kind.build)(&declared.name, &declared.options)
             .map_err(|error| error.of_provider(&declared.name).in_place(&declared.declared_in.to_string()))?;
@@ -211,5 +212,11 @@ fn chain(config: &Config) -> Result<Chain, Error> {
             ..Member::new(&declared.name, provider)
         })
     });
-    Ok(Chain::new(members.collect::<Result<_, Error>>()?))
+    let mut members = members.collect::<Result<Vec<_>, Error>>()?;
+    let explicit = &ee_auth_explicit::KIND;
+    if passed && !members.iter().any(|member| member.provider.kind().name == explicit.name) {
+        let provider = (explicit.build)(explicit.name, &Options::default())?;
+        members.insert(0, Member::new(explicit.name, provider));
+    }
+    Ok(Chain::new(members))
 }

@@ -24,7 +24,7 @@ pub fn token_info(credential: &Credential) -> Result<TokenInfo, Error> {
     match ask(credential, token.secret()) {
         // One that was kept from before may have been taken back since. Whether a new one can be had is what matters.
         Err(error) if error.outcome() == Outcome::Rejected && token.was_cached() => {
-            credential.invalidate();
+            credential.invalidate(&token);
             ask(credential, credential.token()?.secret())
         }
         answer => answer,
@@ -35,13 +35,12 @@ fn ask(credential: &Credential, token: &str) -> Result<TokenInfo, Error> {
     let exchange = credential.exchange();
     let url = exchange.settings.endpoints.tokeninfo.clone();
     // In the body: an address ends up in logs.
-    let request =
-        Request::new(Method::Post, url.clone()).with_body(Body::form([("access_token", token)]));
+    let request = Request::new(Method::Post, url.clone()).with_body(Body::form([("access_token", token)]));
     let response = pollster::block_on(retry::send(&exchange.host, request, Repeat::Safe))
         .map_err(|error| error.explain(&format!("asking {url} about the token")))?;
     match response.status {
         200 => {}
-        status @ (408 | 429 | 500..=599) => {
+        status if response.may_pass() => {
             return Err(Error::unavailable(
                 "status",
                 format!("{url} answered {status} when asked about the token"),

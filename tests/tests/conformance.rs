@@ -439,10 +439,10 @@ fn machine() -> impl Strategy<Value = Machine> {
 /// secrets in them; in a path everything is hidden that does not look like one.
 fn may_hold(name: &str, value: &str) -> bool {
     match name {
-        "CLOUDSDK_CONFIG" | "GCE_METADATA_HOST" | "K_SERVICE" | "NO_GCE_CHECK" => {
-            !value.contains("{{") || value.contains('@')
+        "GCE_METADATA_HOST" | "K_SERVICE" | "NO_GCE_CHECK" => !value.contains("{{") || value.contains('@'),
+        "GOOGLE_APPLICATION_CREDENTIALS" | "CLOUDSDK_CONFIG" => {
+            !matches!(value, "{{password}}" | "{{client_secret}}")
         }
-        "GOOGLE_APPLICATION_CREDENTIALS" => !matches!(value, "{{password}}" | "{{client_secret}}"),
         _ => true,
     }
 }

@@ -24,7 +24,9 @@ use crate::output::Output;
 /// Runs the command that was asked for.
 pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<ExitCode, Error> {
     let Arguments { global, command } = arguments;
-    let no_input = global.no_input || variable(&*host.environment, "EE_AUTH_NO_INPUT").is_some();
+    let switched_on = |value: String| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no");
+    let no_input =
+        global.no_input || variable(&*host.environment, "EE_AUTH_NO_INPUT").is_some_and(switched_on);
     let host = if no_input { Host { person: Arc::new(Nobody), ..host } } else { host };
     let flags = flags(&global, output);
     let resolver = Resolver::new(host.clone()).flags(flags.clone());

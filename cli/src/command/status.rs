@@ -86,7 +86,10 @@ fn text(credential: &Credential, info: Option<&TokenInfo>, profile: Option<&str>
         },
     );
     if let Some(token) = held {
-        row("Token", &format!("kept; it expires at {}", humantime::format_rfc3339_seconds(token.expires_at())));
+        row(
+            "Token",
+            &format!("kept; it expires at {}", humantime::format_rfc3339_seconds(token.expires_at())),
+        );
     }
     if let Some(profile) = profile {
         row("Profile", profile);

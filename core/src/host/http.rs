@@ -107,6 +107,13 @@ pub struct Response {
     pub body: Zeroizing<Vec<u8>>,
 }
 
+impl Response {
+    /// Whether the status says that the same request may be answered another time: 408, 429 and 5xx.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.status, 408 | 429 | 500..=599)
+    }
+}
+
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()

@@ -32,7 +32,7 @@ impl Provider for ApplicationDefault {
 
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
-            let Some(path) = search.variable(VARIABLE) else {
+            let Some(path) = search.path_variable(VARIABLE) else {
                 return Finding::not_found(format!("{VARIABLE} is not set"))
                     .hint(format!("set {VARIABLE} to the path of a credential file"));
             };

@@ -80,9 +80,7 @@ impl TokenStore for DiskCache {
             Err(FileReadError::NotFound) => return None,
             Err(error) => Err(error.to_string()),
         };
-        token
-            .map_err(|why| self.tell(format!("{}: {why}; a new token takes its place", path.display())))
-            .ok()
+        token.map_err(|why| self.tell(format!("{}: {why}; a new token takes its place", path.display()))).ok()
     }
 
     fn save(&self, key: &TokenKey, token: &Token) {

@@ -113,7 +113,11 @@ fn time(seconds: u64) -> Option<SystemTime> {
 
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| DIGITS[usize::from(digit)] as char).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| DIGITS[usize::from(digit)] as char)
+        .collect()
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

@@ -26,7 +26,9 @@ pub(crate) async fn take(cache: &DiskCache, key: &TokenKey) -> Option<Turn> {
     let digest = entry::digest(key);
     let host = cache.host();
     // Beside the tokens only where it has to be: that may be a network's file system, whose locks are slow or none.
-    for path in in_session(host, &digest).into_iter().chain(iter::once_with(|| beside(host, &digest)).flatten()) {
+    for path in
+        in_session(host, &digest).into_iter().chain(iter::once_with(|| beside(host, &digest)).flatten())
+    {
         match wait(cache, &path).await {
             Ok(turn) => return turn,
             Err(error) => cache.tell(format!(
@@ -83,10 +85,11 @@ fn in_session(host: &Host, digest: &str) -> Option<PathBuf> {
 fn beside(host: &Host, digest: &str) -> Option<PathBuf> {
     let boot = host.files.read(Path::new(BOOT_ID), 64).ok();
     let boot = boot.as_ref().and_then(|read| std::str::from_utf8(&read.bytes).ok()).map(str::trim);
-    let name = match boot.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')) {
-        Some(boot) => format!("{digest}.{boot}.lock"),
-        None => format!("{digest}.lock"),
-    };
+    let name =
+        match boot.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')) {
+            Some(boot) => format!("{digest}.{boot}.lock"),
+            None => format!("{digest}.lock"),
+        };
     Some(directory::directory(host)?.join(name))
 }
 

@@ -254,14 +254,16 @@ fn a_refused_token_does_not_come_back() {
     let (fake, bank) = (Fake::new(), Bank::new());
     drop(bank.credential(&fake).token().unwrap());
     let credential = bank.credential(&fake);
-    assert_eq!(credential.token().unwrap().secret(), "token 1");
-    credential.invalidate();
+    let token = credential.token().unwrap().clone();
+    assert_eq!(token.secret(), "token 1");
+    credential.invalidate(&token);
     assert!(credential.held_token().is_none());
     assert_eq!(credential.token().unwrap().secret(), "token 2");
     assert_eq!(bank.credential(&fake).token().unwrap().secret(), "token 2", "others get the new one, too");
 
     // Nor when no other can be had.
-    credential.invalidate();
+    let token = credential.token().unwrap().clone();
+    credential.invalidate(&token);
     bank.close(true);
     assert!(credential.token().is_err());
 }

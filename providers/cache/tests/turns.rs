@@ -33,13 +33,12 @@ mod fake {
 
     #[test]
     fn a_lock_stands_where_the_session_or_the_machine_ends_it() {
-        let plain = Fake::new();
-        let booted = Fake::new().with_file("/proc/sys/kernel/random/boot_id", format!("{BOOT}\n"));
-        let session = booted.clone().with_directory(Directory::Runtime, "/run/user/1000");
+        let booted = || Fake::new().with_file("/proc/sys/kernel/random/boot_id", format!("{BOOT}\n"));
+        let session = booted().with_directory(Directory::Runtime, "/run/user/1000");
         let directory = Path::new("/home/user/.cache/ee-auth");
         for (fake, directory, rest) in [
-            (plain, directory, ".lock".to_owned()),
-            (booted.clone(), directory, format!(".{BOOT}.lock")),
+            (Fake::new(), directory, ".lock".to_owned()),
+            (booted(), directory, format!(".{BOOT}.lock")),
             (session, Path::new("/run/user/1000/ee-auth"), ".lock".to_owned()),
         ] {
             let turn = pollster::block_on(DiskCache::new(fake.host()).turn(&key("a"))).unwrap();
@@ -49,8 +48,6 @@ mod fake {
             assert_eq!(&name[64..], rest);
             drop(turn);
             assert!(fake.locks().is_empty());
-            // The session's directory is known from here on, since clones are the same machine.
-            booted.unset_directory(Directory::Runtime);
         }
     }
 
@@ -71,7 +68,7 @@ mod fake {
 
     #[test]
     fn a_person_is_told_what_is_waited_for_once() {
-        let fake = Fake::new().with_person([]);
+        let fake = Fake::new().with_person([""; 0]);
         let cache = DiskCache::new(fake.host());
         let held = pollster::block_on(cache.turn(&key("a")));
         assert!(!has_turn(&cache.with_patience(Duration::from_secs(2))));
@@ -89,7 +86,11 @@ mod fake {
             fake.refuse_locks(Some(kind));
             assert!(!has_turn(&DiskCache::new(fake.host())));
             assert_eq!(bank.credential(&fake).token().unwrap().secret(), "token 1");
-            assert_eq!(bank.credential(&fake).token().unwrap().secret(), "token 1", "it is kept all the same");
+            assert_eq!(
+                bank.credential(&fake).token().unwrap().secret(),
+                "token 1",
+                "it is kept all the same"
+            );
             assert!(fake.sleeps().is_empty());
         }
         let fake = Fake::new().without_directory(Directory::Cache);
@@ -170,7 +171,11 @@ fn eight_threads_make_one_exchange() {
         assert_eq!(thread.join().unwrap(), "token 1");
     }
     assert_eq!(bank.exchanges(), 1);
-    assert_eq!(names(&home.path().join("cache/ee-auth")).len(), 2, "the token, and when it was last looked for old ones");
+    assert_eq!(
+        names(&home.path().join("cache/ee-auth")).len(),
+        2,
+        "the token, and when it was last looked for old ones"
+    );
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn candidates(search: &Search) -> Result<Vec<Candidate>, Error> {
         }
     }
     for (email, key) in PAIRS {
-        match (search.variable(email), search.secret_variable(key)?) {
+        match (search.variable(email)?, search.secret_variable(key)?) {
             (None, None) => {}
             (Some(address), Some(value)) => {
                 candidates.push(Candidate::pair(email, address, key, &value, search)?)

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ee_auth_core::host::Directory;
-use ee_auth_core::{Error, ExposeSecret, Search, Secret};
+use ee_auth_core::{Error, ExposeSecret, Search, Secret, looks_like_credential};
 use ee_auth_google::service_account::same_pem;
 use ee_auth_google::{Content, Document};
 use zeroize::Zeroizing;
@@ -171,7 +171,7 @@ fn file(text: &str, place: &str, search: &Search) -> Result<Option<Recognised>, 
     if text.is_empty()
         || text.len() > 4096
         || text.chars().any(char::is_control)
-        || looks_like_base64_of_json(text)
+        || looks_like_credential(text)
     {
         return Ok(None);
     }
@@ -191,11 +191,6 @@ fn file(text: &str, place: &str, search: &Search) -> Result<Option<Recognised>, 
             "name the JSON of a service account's key, or the file that `earthengine authenticate` writes",
         )),
     }
-}
-
-/// Whether `text` begins as the base64 of `{`, with `"`, a line break or a space after it.
-fn looks_like_base64_of_json(text: &str) -> bool {
-    ["eyJ", "ewo", "ewog", "ew0K", "eyAi"].iter().any(|start| text.starts_with(start))
 }
 
 /// `text` decoded, where it is base64 in either alphabet, with or without line breaks and padding, of UTF-8 text.
@@ -239,7 +234,7 @@ fn unknown(text: &str, name: &str) -> Error {
         "the stars that CI systems print in place of a secret"
     } else if is_word(text) && (text.contains(['/', '\\']) || text.ends_with(".json")) && text.len() < 4096 {
         "a path, and there is no such file"
-    } else if looks_like_base64_of_json(text) {
+    } else if ["eyJ", "ewo", "ew0K", "eyA"].iter().any(|start| text.starts_with(start)) {
         "base64 of JSON that was cut off or damaged"
     } else if text.contains("private_key") || text.contains("client_email") {
         "a part of a service account's key, not the whole of it"

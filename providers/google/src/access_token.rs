@@ -14,10 +14,8 @@ const ASSUMED_LIFETIME: Duration = Duration::from_secs(50 * 60);
 /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it holds characters that no bearer token has (RFC 6750,
 /// section 2.1).
 pub fn found(token: &Secret, place: &str, found_at: SystemTime) -> Result<Found, Error> {
-    let allowed =
-        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
     let text = token.expose_secret().trim();
-    if text.is_empty() || !text.bytes().all(allowed) {
+    if !is_bearer_token(text) {
         return Err(Error::invalid(
             "access_token",
             format!("{place} holds no access token: it has characters that none has"),
@@ -27,6 +25,13 @@ pub fn found(token: &Secret, place: &str, found_at: SystemTime) -> Result<Found,
     let bare =
         Bare { token: Token::new(text, found_at, found_at + ASSUMED_LIFETIME), place: place.to_owned() };
     Ok(Found::new(bare, format!("an access token in {place}; nothing can renew it")))
+}
+
+/// Whether `text` has the characters of a bearer token and no others (RFC 6750, section 2.1). Such a text can be put between
+/// the quotes of any configuration.
+pub(crate) fn is_bearer_token(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
+    !text.is_empty() && text.bytes().all(allowed)
 }
 
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! An authorization code with its verifier (RFC 6749, section 4.1.3; RFC 7636, section 4.5).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ee_auth_core::retry::Repeat;
 use ee_auth_core::{BoxFuture, Error, Exchange, ExposeSecret, Found, Secret, Settings, Token, TokenSource};
@@ -72,8 +73,10 @@ impl Code {
 /// it gets the tokens.
 pub fn found(code: Code) -> Found {
     let client_id = code.client_id.clone();
-    let mut found =
-        Found::new(Redeemed { code, login: Mutex::new(None) }, "an authorization code passed by the caller");
+    let mut found = Found::new(
+        Redeemed { code, state: Mutex::new(State::Unused) },
+        "an authorization code passed by the caller",
+    );
     found.client_id = Some(client_id);
     found
 }
@@ -81,16 +84,27 @@ pub fn found(code: Code) -> Found {
 #[derive(Debug)]
 struct Redeemed {
     code: Code,
-    login: Mutex<Option<Arc<Found>>>,
+    state: Mutex<State>,
+}
+
+/// What has become of a code.
+#[derive(Clone, Debug)]
+enum State {
+    Unused,
+    /// It was sent: whatever came of it, it is never sent again.
+    Spent,
+    /// A refresh token came of it.
+    Login(Arc<Found>),
 }
 
 impl Redeemed {
-    fn login(&self) -> MutexGuard<'_, Option<Arc<Found>>> {
-        self.login.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, granted: &Granted, settings: &Settings) -> Result<(), Error> {
-        let Some(refresh_token) = granted.refresh_token.clone() else { return Ok(()) };
+    /// The login that came with the answer, where there is one.
+    fn login(&self, granted: &Granted, settings: &Settings) -> Result<Option<Arc<Found>>, Error> {
+        let Some(refresh_token) = granted.refresh_token.clone() else { return Ok(None) };
         let login = Login {
             client_id: self.code.client_id.clone(),
             client_secret: self.code.client_secret.clone(),
@@ -99,21 +113,51 @@ impl Redeemed {
             token_uri: None,
             place: "an authorization code passed by the caller".to_owned(),
         };
-        *self.login() = Some(Arc::new(authorized_user::found(login, settings)?));
-        Ok(())
+        Ok(Some(Arc::new(authorized_user::found(login, settings)?)))
     }
 }
 
 impl TokenSource for Redeemed {
     fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>> {
         Box::pin(async move {
-            let login = self.login().clone();
-            if let Some(login) = login {
-                return login.source.exchange(exchange).await;
+            let state = std::mem::replace(&mut *self.state(), State::Spent);
+            match state {
+                State::Login(login) => {
+                    *self.state() = State::Login(login.clone());
+                    return login.source.exchange(exchange).await;
+                }
+                State::Spent => {
+                    return Err(Error::rejected(
+                        "code_spent",
+                        "the authorization code passed by the caller has been used, and no refresh token came of it",
+                    )
+                    .hint("log in again: a code is good for one exchange"));
+                }
+                State::Unused => {}
             }
-            let granted = self.code.exchange(exchange).await?;
-            self.keep(&granted, &exchange.settings)?;
-            Ok(granted.token)
+            match self.code.exchange(exchange).await {
+                Ok(granted) => {
+                    if let Some(login) = self.login(&granted, &exchange.settings)? {
+                        *self.state() = State::Login(login);
+                    }
+                    Ok(granted.token)
+                }
+                Err(error) => {
+                    // Nothing was sent, so it is as good as before.
+                    if matches!(error.detail(), "connect" | "tls" | "client") {
+                        *self.state() = State::Unused;
+                    }
+                    Err(error)
+                }
+            }
         })
+    }
+
+    /// Without a refresh token nothing can take the token's place before it expires.
+    fn refresh_ahead(&self, lifetime: Duration) -> Duration {
+        match &*self.state() {
+            State::Login(login) => login.source.refresh_ahead(lifetime),
+            _ => Duration::ZERO,
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::{FileReadError, MAX_CREDENTIAL_FILE};
-use ee_auth_core::{Error, Search};
+use ee_auth_core::{Error, Search, looks_like_credential};
 use zeroize::Zeroizing;
 
 use crate::Document;
@@ -49,7 +49,7 @@ impl Content {
     /// not shown.
     pub fn read(search: &Search, path: &Path, named_by: &str) -> Result<Self, Error> {
         // Whatever is looked at as a path is shown.
-        if path.iter().any(|part| looks_like_credential(&part.to_string_lossy())) {
+        if path.iter().any(|part| is_no_path(&part.to_string_lossy())) {
             return Err(no_path(named_by));
         }
         Self::read_if_present(search, path)?.ok_or_else(|| {
@@ -127,12 +127,12 @@ impl fmt::Debug for Content {
     }
 }
 
-/// The path in the variable or option `named_by`, seen from `directory`.
+/// The path that the variable `named_by` holds, seen from `directory`.
 ///
 /// # Errors
 /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is a credential itself, which is not shown.
-pub fn path_in(text: &str, directory: &Path, named_by: &str) -> Result<PathBuf, Error> {
-    if looks_like_credential(text) { Err(no_path(named_by)) } else { Ok(directory.join(text)) }
+pub fn path_in(path: &Path, directory: &Path, named_by: &str) -> Result<PathBuf, Error> {
+    if is_no_path(&path.to_string_lossy()) { Err(no_path(named_by)) } else { Ok(directory.join(path)) }
 }
 
 fn no_path(named_by: &str) -> Error {
@@ -145,15 +145,9 @@ fn no_path(named_by: &str) -> Error {
     ))
 }
 
-/// Whether `text` begins as JSON, a PEM, a token of Google's or base64 of JSON does, or has line breaks in it: as no
-/// path does.
-fn looks_like_credential(text: &str) -> bool {
-    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '"' | '\''));
-    // The last is base64 of UTF-16.
-    const BEGINNINGS: [&str; 8] = ["-----BEGIN", "1//", "ya29.", "eyJ", "ewo", "ew0K", "eyAi", "//57"];
-    (text.starts_with('{') && text.contains('"'))
-        || BEGINNINGS.iter().any(|beginning| text.starts_with(beginning))
-        || text.contains(char::is_control)
+/// Whether `text` looks like a credential, or has line breaks in it as no path does.
+fn is_no_path(text: &str) -> bool {
+    looks_like_credential(text) || text.contains(char::is_control)
 }
 
 fn unreadable(place: &str, error: &FileReadError) -> Error {
@@ -175,12 +169,12 @@ mod tests {
     #[test]
     fn a_credential_in_the_place_of_its_path_is_told() {
         for text in ["{\"type\": \"x\"}", "'{\"a\"", "ya29.x", "1//x", "eyJhIjox", "-----BEGIN X", "ab\ncd"] {
-            let error = path_in(text, Path::new("/work"), "THE_VARIABLE").expect_err(text);
+            let error = path_in(Path::new(text), Path::new("/work"), "THE_VARIABLE").expect_err(text);
             assert_eq!(error.code(), "invalid.not_a_path");
             assert!(!format!("{error:?}").contains(text));
         }
         for text in ["key.json", "~/key.json", "/keys/{a}.json", "C:\\keys\\ee.json", "1/a", "é"] {
-            assert!(path_in(text, Path::new("/work"), "THE_VARIABLE").is_ok(), "{text}");
+            assert!(path_in(Path::new(text), Path::new("/work"), "THE_VARIABLE").is_ok(), "{text}");
         }
     }
 

@@ -102,7 +102,7 @@ pub fn earth_engine(document: &Document, search: &Search) -> Result<Found, Error
 /// What a document of any type may say beside.
 fn with_common_fields(mut found: Found, document: &Document, search: &Search) -> Result<Found, Error> {
     found.quota_project = document.text("quota_project_id")?.or(found.quota_project);
-    found.universe_domain = universe(document, search)?;
+    check_universe(document, search)?;
     found.warnings.extend(document.warnings.iter().cloned());
     Ok(found)
 }
@@ -125,11 +125,11 @@ fn login(document: &Document) -> Result<Login, Error> {
 }
 
 /// The universe that a document names. A file cannot choose one: it only may agree with the user's choice.
-fn universe(document: &Document, search: &Search) -> Result<String, Error> {
+fn check_universe(document: &Document, search: &Search) -> Result<(), Error> {
     let chosen = &search.settings().universe_domain;
     let named = document.text("universe_domain")?.unwrap_or_else(|| chosen.clone());
     if named == *chosen {
-        return Ok(named);
+        return Ok(());
     }
     let named = redact(&named);
     Err(Error::untrusted(

@@ -65,6 +65,18 @@ impl Refused {
 /// clock differs from the server's, where it is known.
 pub(crate) fn explain(refused: &Refused, asker: &Asker<'_>, url: &Url, clock_ahead: Option<i64>) -> Error {
     let Refused { status, error, subtype, description } = refused;
+    if error.is_empty() && description.is_empty() {
+        return Error::unavailable(
+            "malformed",
+            format!("{} answered {status}, and not as Google's endpoints do", shown(url)),
+        )
+        .hint("a proxy or login page of the network may stand between here and Google; see what it blocks");
+    }
+    // What google-auth tries again: a fault of the server's, whatever the status.
+    if matches!(error.as_str(), "internal_failure" | "server_error" | "temporarily_unavailable") {
+        return Error::unavailable("status", format!("{} answered {error}: it failed", shown(url)))
+            .hint("this passes by itself; try again in a minute");
+    }
     let wrong_clock = clock_ahead.filter(|seconds| seconds.abs() > 300);
     let about_time = description.contains("short-lived") || description.contains("timeframe");
     let case = match error.as_str() {
@@ -285,7 +297,8 @@ mod tests {
             (r#"{"error":"deleted_client"}"#, &USER, "rejected.deleted_client"),
             (r#"{"error":"unauthorized_client"}"#, &KEY, "rejected.unauthorized_client"),
             (r#"{"error":{"status":"PERMISSION_DENIED","message":"no"}}"#, &KEY, "rejected.refused"),
-            ("<html>", &KEY, "rejected.refused"),
+            (r#"{"error":"temporarily_unavailable"}"#, &USER, "unavailable.status"),
+            ("<html>", &KEY, "unavailable.malformed"),
         ] {
             let error = explained(body, asker, None);
             assert_eq!(error.code(), code, "{body}");

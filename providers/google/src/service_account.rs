@@ -10,6 +10,7 @@ use ee_auth_core::retry::Repeat;
 use ee_auth_core::{
     BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Secret, Token, TokenKey, TokenSource, redact,
 };
+use ring::digest::{Digest, SHA256, digest};
 use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls_pki_types::PrivateKeyDer;
@@ -40,6 +41,8 @@ pub struct Key {
     /// Where the key is, for a person.
     pub place: String,
     pair: RsaKeyPair,
+    /// The SHA-256 of the private key: what only who has the key can know.
+    digest: Digest,
 }
 
 impl Key {
@@ -55,12 +58,14 @@ impl Key {
             )
             .hint("it looks like NAME@PROJECT.iam.gserviceaccount.com"));
         }
+        let (pair, digest) = key_pair(pem, place)?;
         Ok(Self {
             email: email.to_owned(),
             key_id: None,
             token_uri: None,
             place: place.to_owned(),
-            pair: key_pair(pem, place)?,
+            pair,
+            digest,
         })
     }
 
@@ -173,7 +178,7 @@ impl TokenSource for ServiceAccount {
     fn key(&self) -> Option<TokenKey> {
         let mut key = TokenKey::new("service_account");
         key.add("email", &self.key.email)
-            .add("key", self.key.pair.public())
+            .add("key", self.key.digest)
             .add("key_id", self.key.key_id.as_deref().unwrap_or_default())
             .add("subject", self.subject.as_deref().unwrap_or_default())
             .add("scope", self.scopes.to_parameter())
@@ -182,8 +187,8 @@ impl TokenSource for ServiceAccount {
     }
 }
 
-/// The RSA key in `pem`, PKCS#8 or PKCS#1, however the line breaks were mangled on the way.
-fn key_pair(pem: &Secret, place: &str) -> Result<RsaKeyPair, Error> {
+/// The RSA key in `pem`, PKCS#8 or PKCS#1, however the line breaks were mangled on the way; and the digest of it.
+fn key_pair(pem: &Secret, place: &str) -> Result<(RsaKeyPair, Digest), Error> {
     let bad = |what: &str| {
         Err(Error::invalid("private_key", format!("{place}: the private key {what}")).hint(NEW_KEY))
     };
@@ -200,13 +205,13 @@ fn key_pair(pem: &Secret, place: &str) -> Result<RsaKeyPair, Error> {
         Err(_) => return bad("is damaged: what stands between its BEGIN and END lines is no key"),
     };
     match pair {
-        Ok(pair) => Ok(pair),
+        Ok(pair) => Ok((pair, digest(&SHA256, mended.as_bytes()))),
         Err(reason) if reason.to_string() == "TooSmall" => bad("has fewer than 2048 bits"),
         Err(_) => bad("is damaged, or is not an RSA key"),
     }
 }
 
-/// Whether `text` may be a service account's e-mail. Deliberately wide: the point is to catch a key or a token in the
+/// Whether `text` may be an account's e-mail. Deliberately wide: the point is to catch a key or a token in the
 /// place of one before it is shown.
 pub fn is_email(text: &str) -> bool {
     text.len() <= 320

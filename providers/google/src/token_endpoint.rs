@@ -10,7 +10,9 @@ use ee_auth_core::{Error, Exchange, Scopes, Secret, Token};
 use serde::Deserialize;
 use url::Url;
 
+use crate::access_token::is_bearer_token;
 use crate::rejection::{self, Refused};
+use crate::service_account::is_email;
 
 pub use crate::rejection::Asker;
 
@@ -68,7 +70,7 @@ pub fn read(body: &[u8], url: &Url, asked_at: SystemTime) -> Result<Granted, Err
     let Some(access_token) = answer.access_token.filter(|token| !token.trim().is_empty()) else {
         return Err(malformed("without an access token"));
     };
-    if access_token.chars().any(|c| c.is_control() || c.is_whitespace()) {
+    if !is_bearer_token(&access_token) {
         return Err(malformed("with an access token that is damaged"));
     }
     if answer.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
@@ -129,7 +131,7 @@ fn email_of(id_token: &str) -> Option<String> {
     let payload = id_token.split('.').nth(1)?;
     let json = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
     let email = serde_json::from_slice::<Claims>(&json).ok()?.email?;
-    email.contains('@').then_some(email)
+    is_email(&email).then_some(email)
 }
 
 /// What an answer that is not a success means.

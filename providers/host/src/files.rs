@@ -103,11 +103,15 @@ fn open(path: &Path) -> Result<File, FileReadError> {
         // A FIFO without a writer would wait for one; a terminal could become this process's own.
         options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
     }
-    options.open(path).map_err(|error| match fs::metadata(path) {
-        _ if error.kind() == io::ErrorKind::NotFound => FileReadError::NotFound,
-        // Windows opens no directories, Unix no sockets.
-        Ok(metadata) if !metadata.is_file() => FileReadError::NotRegular(describe(&metadata).kind),
-        _ => FileReadError::Io(error),
+    options.open(path).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            return FileReadError::NotFound;
+        }
+        match fs::metadata(path) {
+            // Windows opens no directories, Unix no sockets.
+            Ok(metadata) if !metadata.is_file() => FileReadError::NotRegular(describe(&metadata).kind),
+            _ => FileReadError::Io(error),
+        }
     })
 }
 

@@ -5,14 +5,19 @@ use std::path::Path;
 use ee_auth_core::{Error, Look, Saw, Search};
 use url::Url;
 
-/// Variables that only Cloud Run and Colab set.
-const GOOGLES: [&str; 4] = ["K_SERVICE", "CLOUD_RUN_JOB", "COLAB_RELEASE_TAG", "COLAB_BACKEND_VERSION"];
+/// Variables that Cloud Run, Colab and Kubernetes set. The last is set outside Google, too, as Colab's are where its
+/// runtime was put on another machine; so a server that they speak of may be missing.
+const GOOGLES: [&str; 5] =
+    ["K_SERVICE", "CLOUD_RUN_JOB", "COLAB_RELEASE_TAG", "COLAB_BACKEND_VERSION", "KUBERNETES_SERVICE_HOST"];
 
 /// Where Linux says who made the machine; containers on GKE see it too.
 const PRODUCT_NAME: &str = "/sys/class/dmi/id/product_name";
 
 pub(crate) enum Server {
-    At(Url),
+    /// Somebody says that it is there: it has to answer.
+    Named(Url),
+    /// The machine looks like one of Google's: it may be there.
+    Likely(Url),
     None(String),
 }
 
@@ -21,7 +26,7 @@ pub(crate) enum Server {
 /// `GCE_METADATA_HOST` (a name or number with an optional port) is somebody's word. `NO_GCE_CHECK=true`, which
 /// google-auth knows too, is somebody's word to the contrary.
 pub(crate) fn server(search: &Search) -> Result<Server, Error> {
-    if let Some(host) = search.variable("GCE_METADATA_HOST") {
+    if let Some(host) = search.variable("GCE_METADATA_HOST")? {
         let address = if host.contains("://") { host.clone() } else { format!("http://{host}") };
         let bad = || {
             Error::invalid("url", "GCE_METADATA_HOST is not the address of a server")
@@ -31,19 +36,20 @@ pub(crate) fn server(search: &Search) -> Result<Server, Error> {
         if url.scheme() != "http"
             || url.host().is_none()
             || !url.username().is_empty()
+            || url.password().is_some()
             || url.query().is_some()
         {
             return Err(bad());
         }
         url.set_path("/");
-        return Ok(Server::At(url));
+        return Ok(Server::Named(url));
     }
-    if search.variable("NO_GCE_CHECK").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    if search.variable("NO_GCE_CHECK")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Ok(Server::None("NO_GCE_CHECK says that this is no machine of Google's".to_owned()));
     }
-    let by_variable = GOOGLES.iter().any(|name| search.variable(name).is_some());
+    let by_variable = GOOGLES.iter().any(|name| search.path_variable(name).is_some());
     if by_variable || made_by_google(search) {
-        return Ok(Server::At(search.settings().endpoints.metadata.clone()));
+        return Ok(Server::Likely(search.settings().endpoints.metadata.clone()));
     }
     Ok(Server::None("this is no machine of Google's".to_owned()))
 }

@@ -12,9 +12,10 @@ use std::time::Duration;
 use ee_auth_core::host::{HttpErrorKind, Method, Request, Response};
 use ee_auth_core::retry::{self, Repeat};
 use ee_auth_core::{
-    BoxFuture, Error, Exchange, Finding, Found, Kind, Look, Options, Provider, Saw, Scopes, Search, Token,
-    TokenSource, redact,
+    BoxFuture, Error, Exchange, Finding, Found, Kind, Look, Options, Outcome, Provider, Saw, Scopes, Search,
+    Token, TokenSource, redact,
 };
+use ee_auth_google::service_account::is_email;
 use ee_auth_google::token_endpoint;
 use serde::Deserialize;
 use url::Url;
@@ -47,16 +48,16 @@ impl Provider for Metadata {
 
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
-            let base = match detection::server(search) {
-                Ok(detection::Server::At(base)) => base,
+            let server = match detection::server(search) {
+                Ok(detection::Server::Named(base)) => Server { base, named: true },
+                Ok(detection::Server::Likely(base)) => Server { base, named: false },
                 Ok(detection::Server::None(reason)) => return Finding::not_found(reason),
                 Err(error) => return Finding::from(error),
             };
             if search.is_offline() {
-                return Finding::NotProbed(format!("{base} was not asked"));
+                return Finding::NotProbed(format!("{} was not asked", server.base));
             }
             let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
-            let server = Server { base };
             let answer = server.account(&exchange).await;
             let saw = if matches!(answer, Ok(Some(_))) { Saw::Present } else { Saw::Missing };
             search.looked_at(Look::Address(server.base.to_string(), saw));
@@ -64,6 +65,11 @@ impl Provider for Metadata {
                 Ok(Some(account)) => Finding::from(Ok(server.found(account, search, &exchange).await)),
                 Ok(None) => Finding::not_found("this machine has no service account")
                     .hint("give the machine a service account with a role for Earth Engine"),
+                // Nobody said that there is one.
+                Err(error) if !server.named && error.outcome() == Outcome::Unavailable => {
+                    Finding::not_found(format!("no metadata server answered at {}", server.base))
+                        .hint("on a machine of Google's, see what keeps it from its metadata server")
+                }
                 Err(error) => Finding::from(error),
             }
         })
@@ -81,6 +87,8 @@ struct Account {
 #[derive(Clone, Debug)]
 struct Server {
     base: Url,
+    /// Whether `GCE_METADATA_HOST` names it.
+    named: bool,
 }
 
 impl Server {
@@ -104,10 +112,9 @@ impl Server {
         let project = self.project(exchange).await;
         let origin = format!("the service account of this machine, from {}", self.base);
         let mut found = Found::new(Source { server: self, asked }, origin);
-        found.principal = Some(account.email);
+        found.principal = Some(account.email).filter(|email| is_email(email));
         found.scopes = scopes;
         found.project = project;
-        found.universe_domain.clone_from(&search.settings().universe_domain);
         found
     }
 
@@ -125,11 +132,7 @@ impl Server {
         let response = retry::send(&exchange.host, request, Repeat::Safe).await.map_err(|error| {
             let unreachable = matches!(error.kind, HttpErrorKind::Connect | HttpErrorKind::Timeout);
             let explained = error.explain(&format!("asking the metadata server {}", self.base));
-            if unreachable {
-                explained.hint("correct GCE_METADATA_HOST, or unset it where there is no such server")
-            } else {
-                explained
-            }
+            if unreachable { explained.hint(self.fix()) } else { explained }
         })?;
         // Something else may listen at that address: only the server's own flavour makes an answer worth reading.
         if response.metadata_flavor.as_deref() != Some(FLAVOR.1) {
@@ -137,7 +140,7 @@ impl Server {
         }
         match response.status {
             200..=299 | 404 => Ok(response),
-            status @ (408 | 429 | 500..=599) => Err(Error::unavailable(
+            status if response.may_pass() => Err(Error::unavailable(
                 "status",
                 format!("the metadata server {} answered {status}", self.base),
             )
@@ -160,7 +163,14 @@ impl Server {
 
     fn malformed(&self, what: &str) -> Error {
         Error::unavailable("malformed", format!("the metadata server {} answered {what}", self.base))
-            .hint("correct GCE_METADATA_HOST, or unset it where there is no such server")
+            .hint(self.fix())
+    }
+
+    fn fix(&self) -> &'static str {
+        match self.named {
+            true => "correct GCE_METADATA_HOST, or unset it where there is no such server",
+            false => "try again in a minute; see what keeps the machine from its metadata server",
+        }
     }
 }
 

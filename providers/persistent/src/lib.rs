@@ -85,7 +85,7 @@ impl Provider for Persistent {
                             "earthengine-api reads no such file there either; name it in EE_AUTH_CREDENTIALS",
                         )
                 }
-                None => Finding::not_found(format!("{} holds a project, but no login", path.display()))
+                None => Finding::not_found(format!("{} holds no login", path.display()))
                     .hint("`earthengine authenticate` logs in and stores a credential there"),
             }
         })

@@ -400,4 +400,22 @@ mod tests {
         let link = PathBuf::from("/data/link");
         assert_eq!(fake.changes(), [Change::WrittenPrivate(link.clone()), Change::Removed(link)]);
     }
+
+    #[test]
+    fn a_lock_is_had_once() {
+        let fake = Fake::new().with_file("/data/notes", "").with_file("/data/below/deep", "");
+        let files = fake.host().files;
+        let path = Path::new("/data/lock");
+        let held = files.try_lock(path).unwrap();
+        assert!(held.is_some() && files.try_lock(path).unwrap().is_none());
+        assert_eq!(fake.locks(), [path]);
+        drop(held);
+        assert!(files.try_lock(path).unwrap().is_some());
+        fake.refuse_locks(Some(io::ErrorKind::Unsupported));
+        assert!(files.try_lock(path).is_err());
+
+        assert_eq!(files.list(Path::new("/data")).unwrap(), ["below", "notes"]);
+        assert_eq!(files.list(Path::new("/none")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(files.list(Path::new("/data/notes")).is_err());
+    }
 }

@@ -28,6 +28,11 @@ pub(crate) fn run(host: &Host, options: &Sandbox, output: &Output) -> Result<Exi
     let home = Home::new(&google, host)?;
     match options.command.split_first() {
         None => tour::run(&google, &home, host, output).map(|()| ExitCode::SUCCESS),
+        Some(_) if cfg!(windows) => Err(Error::internal(
+            "on Windows a command finds its user's real home directory whatever the variables say, so a real login could \
+             be sent to the sandbox",
+        )
+        .hint("run it in WSL or in a container; `ee-auth sandbox` alone works here")),
         Some((program, arguments)) => {
             let hidden = home.hidden(host);
             if !hidden.is_empty() {
