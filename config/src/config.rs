@@ -174,7 +174,7 @@ impl LayerState {
     }
 }
 
-/// The configuration: all layers on each other, checked. Made by [`load`](crate::load).
+/// The configuration: all layers on each other, checked. Made by [`load`](crate::load()).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {

@@ -1,6 +1,6 @@
 //! `ee-auth.toml`: its keys, its layers with the origin of every value, and whom to trust.
 //!
-//! [`load`] puts the layers on each other, later ones on top, key by key: built-in defaults, the system's file, the
+//! [`load()`] puts the layers on each other, later ones on top, key by key: built-in defaults, the system's file, the
 //! user's, the project's, the table of the chosen profile, variables, flags. Whatever is wrong in a file is an error
 //! with its file, line and column, the text underlined and the nearest valid name.
 //!

@@ -17,8 +17,8 @@ pub struct TokenInfo {
 /// Gets a token of `credential` and asks Google whose it is. Blocks.
 ///
 /// # Errors
-/// Those of the exchange; [`Outcome::Rejected`](ee_auth_core::Outcome::Rejected) where Google does not accept the
-/// token, [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where it cannot be asked.
+/// Those of the exchange; [`Outcome::Rejected`] where Google does not accept the
+/// token, [`Outcome::Unavailable`] where it cannot be asked.
 pub fn token_info(credential: &Credential) -> Result<TokenInfo, Error> {
     let token = credential.token()?;
     match ask(credential, token.secret()) {

@@ -158,7 +158,7 @@ pub trait Http: Send + Sync {
 }
 
 impl HttpError {
-    /// The error for a person who was `doing` something: "asking https://oauth2.googleapis.com/token for a token".
+    /// The error for a person who was `doing` something: `asking … for a token`.
     pub fn explain(&self, doing: &str) -> Error {
         let (detail, hint) = match self.kind {
             HttpErrorKind::Connect => (

@@ -68,7 +68,7 @@ pub(crate) fn write(key: &TokenKey, token: &Token) -> Option<Zeroizing<Vec<u8>>>
     entry.to_json().filter(|json| json.len() as u64 <= MAX_BYTES)
 }
 
-/// The token that [`write`] put into a file under the same key.
+/// The token that [`write()`] put into a file under the same key.
 ///
 /// # Errors
 /// What is wrong with the file, for a person.

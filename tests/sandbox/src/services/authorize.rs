@@ -1,7 +1,7 @@
 //! The authorization endpoint, `https://accounts.google.com/o/oauth2/v2/auth`: RFC 6749, section 3.1, and RFC 8252.
 //!
 //! Where Google shows a page to choose an account and to consent, this one has the answer already: see
-//! [`Consent`](crate::Consent).
+//! [`Consent`].
 
 use url::Url;
 
