@@ -46,7 +46,8 @@ impl log::Log for Logger {
             return;
         }
         match record.level() {
-            Level::Error | Level::Warn => self.output.warn(&record.args().to_string()),
+            Level::Error => self.output.error(&record.args().to_string()),
+            Level::Warn => self.output.warn(&record.args().to_string()),
             level => self.output.note(level.as_str(), &record.args().to_string()),
         }
     }

@@ -11,8 +11,26 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use ee_auth::{Error, Outcome, looks_like_credential};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Format};
 use crate::output::Output;
+
+/// Ends where the command line asks for help or the version, which are answers, or cannot be parsed.
+fn without_arguments(error: &clap::Error) -> ExitCode {
+    let usage = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let output = Output::for_usage(&arguments);
+    if usage && arguments.iter().any(|argument| looks_like_credential(&argument.to_string_lossy())) {
+        return output.fail(&misplaced_credential());
+    }
+    if usage && output.format() == Some(Format::Json) {
+        return output.fail(&usage_error(error));
+    }
+    match output::written(error.print()) {
+        _ if usage => ExitCode::from(2),
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output.fail(&error),
+    }
+}
 
 /// A mistake on the command line, for programs.
 fn usage_error(error: &clap::Error) -> Error {
@@ -35,19 +53,7 @@ fn main() -> ExitCode {
     let host = ee_auth_host::system();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and the version are answers; everything else is a mistake on the command line.
-            let usage = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            let arguments: Vec<_> = std::env::args_os().collect();
-            if usage && arguments.iter().any(|argument| looks_like_credential(&argument.to_string_lossy())) {
-                return Output::for_usage(&arguments).fail(&misplaced_credential());
-            }
-            if usage && output::asks_for_json(&arguments) {
-                return Output::for_usage(&arguments).fail(&usage_error(&error));
-            }
-            let _ = error.print();
-            return ExitCode::from(if usage { 2 } else { 0 });
-        }
+        Err(error) => return without_arguments(&error),
     };
     let output = Output::new(&arguments.global);
     if let Err(error) = logger::start(&arguments.global, &host, &output) {

@@ -30,10 +30,14 @@ pub(crate) fn styled<T: fmt::Display>(style: Style, text: T) -> impl fmt::Displa
     Styled(style, text)
 }
 
-/// Whether `--format json` stands on a command line that cannot be parsed.
-pub(crate) fn asks_for_json(arguments: &[OsString]) -> bool {
-    arguments.iter().any(|argument| argument == "--format=json")
-        || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json")
+/// What writing to standard output came to. A reader that has gone away is no error.
+pub(crate) fn written(result: io::Result<()>) -> Result<(), Error> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::internal(format!("writing to standard output failed: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where and how to print.
@@ -54,10 +58,11 @@ impl Output {
         Self { format: global.format, color, silent: global.silent }
     }
 
-    /// For what is wrong with the command line itself, so that its flags are not known.
+    /// For what is wrong with the command line itself: whether it asks for JSON can be seen all the same.
     pub(crate) fn for_usage(arguments: &[OsString]) -> Self {
-        let format = asks_for_json(arguments).then_some(Format::Json);
-        Self { format, color: ColorChoice::Auto, silent: false }
+        let json = arguments.iter().any(|argument| argument == "--format=json")
+            || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
+        Self { format: json.then_some(Format::Json), color: ColorChoice::Auto, silent: false }
     }
 
     /// Whether JSON is to be printed; text where nothing was asked for.
@@ -93,13 +98,7 @@ impl Output {
     /// Where standard output cannot be written, a reader that has gone away aside.
     pub(crate) fn data(&self, text: impl fmt::Display) -> Result<(), Error> {
         let mut stdout = AutoStream::new(io::stdout().lock(), self.color);
-        let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
-        match written {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Error::internal(format!("writing to standard output failed: {error}")))
-            }
-            _ => Ok(()),
-        }
+        written(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
     }
 
     /// Prints a JSON value: on one line in a pipe, over several on a terminal.
@@ -115,6 +114,11 @@ impl Output {
         if !self.silent {
             self.stderr(text);
         }
+    }
+
+    /// Tells of an error that is not the answer of a command.
+    pub(crate) fn error(&self, text: &str) {
+        self.stderr(format_args!("{} {text}", styled(BAD, "error:")));
     }
 
     /// Warns.

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::{Directory, Environment};
-use ee_auth_core::{OptionValue, Scopes, is_loopback, redact};
+use ee_auth_core::{OptionValue, Scopes, is_loopback, looks_like_credential, redact};
 use serde_json::{Map, Number, Value as Json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -68,10 +68,10 @@ impl Value {
         Self::Option(OptionValue::String(text.into()))
     }
 
-    /// As `config show` prints it. What is named like a secret in a table is left out.
+    /// As `config show` prints it. What looks like a secret, or is named like one in a table, is left out.
     pub(crate) fn to_json(&self) -> Json {
         match self {
-            Self::Option(OptionValue::String(text)) => text.as_str().into(),
+            Self::Option(OptionValue::String(text)) => hide(text),
             Self::Option(OptionValue::Path(path)) => path.display().to_string().into(),
             Self::Option(OptionValue::Strings(items)) => items.iter().map(|item| hide(item)).collect(),
             Self::Option(OptionValue::Bool(value)) => (*value).into(),
@@ -80,7 +80,7 @@ impl Value {
             }
             Self::Option(OptionValue::Table(table)) => Json::Object(hide_in(table)),
             Self::Option(_) => Json::Null,
-            Self::Scopes(scopes) => scopes.short_names().collect(),
+            Self::Scopes(scopes) => scopes.short_names().map(hide).collect(),
             Self::Url(url) => url.as_str().into(),
         }
     }
@@ -309,6 +309,10 @@ fn host(text: &str) -> Result<String, Wrong> {
 impl Base<'_> {
     /// A path as a person writes it: `~/` means the home directory, and a relative one begins at the base.
     pub(crate) fn path(&self, text: &str) -> Result<PathBuf, Wrong> {
+        if looks_like_credential(text) {
+            return Err(Wrong::new("this looks like a credential, and not like the path of a file")
+                .help("save the credential in a file, and name that"));
+        }
         let in_home = text.strip_prefix("~/").or_else(|| if text == "~" { Some("") } else { None });
         if let Some(rest) = in_home {
             let home = self.environment.directory(Directory::Home).ok_or_else(|| {
@@ -376,7 +380,9 @@ fn json(value: &Spanned<DeValue<'_>>, name: &str, problems: &mut Vec<Problem>) -
 /// A text as `config show` prints it, without what is a credential.
 fn hide(text: &str) -> Json {
     let shown = redact(text);
-    if shown.contains("[hidden]") { shown.into() } else { text.into() }
+    // What stands behind the place where `redact` cuts is not in what it shows, and may be a credential.
+    let cut = text.chars().count() > shown.chars().count() && shown.ends_with('…');
+    if cut || shown.contains("[hidden]") { shown.into() } else { text.into() }
 }
 
 fn hide_in(table: &Map<String, Json>) -> Map<String, Json> {

@@ -6,7 +6,8 @@ use crate::{Error, quoted};
 
 /// The name of a profile: a named set of settings with its own stored credential.
 ///
-/// It begins with a letter or a digit and goes on with letters, digits, `_`, `.` or `-`; it is not `credentials`,
+/// It begins with a letter or a digit and goes on with letters, digits, `_`, `.` or `-`, 64 characters at the most, so that
+/// no pasted secret is one; it is not `credentials`,
 /// since `~/.config/earthengine/<name>/` is its directory.
 ///
 /// ```
@@ -31,6 +32,7 @@ impl std::str::FromStr for ProfileName {
         let mut bytes = name.bytes();
         let starts_well = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());
         if starts_well
+            && name.len() <= 64
             && bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
             && name != "credentials"
         {
@@ -38,7 +40,7 @@ impl std::str::FromStr for ProfileName {
         }
         Err(Error::invalid("profile_name", format!("{} cannot be the name of a profile", quoted(name))).hint(
             "a profile's name begins with a letter or digit and goes on with letters, digits, `_`, `.` or `-`; \
-             `credentials` is taken",
+             it has 64 characters at the most, and `credentials` is taken",
         ))
     }
 }

@@ -52,7 +52,6 @@ impl Templates {
             ("pkcs1_pem", rsa.pkcs1_pem.clone()),
             ("weak_pem", weak.pem.clone()),
             ("bom", "\u{feff}".to_owned()),
-            ("nul", "\0".to_owned()),
         ]);
         for pem in [&rsa.pem, &rsa.pkcs1_pem, &weak.pem] {
             pem.lines().filter(|line| !line.starts_with('-')).for_each(|line| secrets.add(line));

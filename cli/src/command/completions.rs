@@ -9,7 +9,10 @@ use crate::output::Output;
 pub(crate) fn completions(shell: clap_complete::Shell, output: &Output) -> Result<(), Error> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "ee-auth", &mut script);
-    output.data(String::from_utf8_lossy(&script).trim_end())
+    let script = String::from_utf8_lossy(&script);
+    // The generator for bash writes a name with a hyphen in two ways, so that nothing is completed after a command:
+    // https://github.com/clap-rs/clap/issues/6421
+    output.data(script.replace("ee__subcmd__auth", "ee__auth").trim_end())
 }
 
 pub(crate) fn man(name: Option<&str>, output: &Output) -> Result<(), Error> {
@@ -28,6 +31,7 @@ pub(crate) fn man(name: Option<&str>, output: &Output) -> Result<(), Error> {
     };
     let mut page = Vec::new();
     clap_mangen::Man::new(command)
+        .source(concat!("ee-auth ", env!("CARGO_PKG_VERSION")))
         .render(&mut page)
         .map_err(|error| Error::internal(format!("the man page could not be written: {error}")))?;
     output.data(String::from_utf8_lossy(&page).trim_end())

@@ -88,6 +88,7 @@ fn layers(config: &config::Config) -> Value {
 }
 
 fn init(host: &Host, flags: &Flags, file: Option<&Path>, output: &Output) -> Result<(), Error> {
+    let json = output.is_json()?;
     let path = match file {
         Some(file) => {
             host.environment.directory(ee_auth::host::Directory::Working).unwrap_or_default().join(file)
@@ -105,12 +106,14 @@ fn init(host: &Host, flags: &Flags, file: Option<&Path>, output: &Output) -> Res
         }
     };
     match host.files.write_new(&path, config::template().as_bytes()) {
+        Ok(()) if json => output.json(&json!({ "path": path })),
         Ok(()) => {
             output.data(path.display())?;
             output.tell(format_args!("{} every key is in it, with what it means", styled(GOOD, "Written:")));
             Ok(())
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+        // The same kind of error is one of its directories being a file.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && host.files.status(&path).is_ok() => {
             Err(Error::invalid("exists", format!("{} exists already; it was left as it is", path.display()))
                 .hint("change it with an editor, or name another file: `ee-auth config init FILE`"))
         }

@@ -58,7 +58,8 @@ async fn wait(cache: &DiskCache, path: &Path) -> io::Result<Option<Turn>> {
         }
         if waited >= cache.patience() {
             cache.tell(format!(
-                "another process has held {} for too long; not waiting for it any longer",
+                "another process has held {} for too long, and is not waited for any longer; it may have been \
+                 stopped: resume it or end it",
                 path.display()
             ));
             return Ok(None);

@@ -8,6 +8,11 @@ use serde_json::{Value, json};
 
 use crate::keys::Key;
 
+/// Google takes padding that RFC 7515, section 2, leaves out, and some clients write it.
+fn decode(part: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok()
+}
+
 /// Signs `claims` as Google does: `alg`, `kid` and `typ` in the header.
 pub(crate) fn sign(key: &Key, kid: &str, claims: &Value) -> String {
     let header = json!({"alg": "RS256", "kid": kid, "typ": "JWT"});
@@ -37,15 +42,10 @@ impl<'a> Jwt<'a> {
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
         let object = |part: &str| {
-            let value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
+            let value: Value = serde_json::from_slice(&decode(part)?).ok()?;
             value.is_object().then_some(value)
         };
-        Some(Self {
-            header: object(header)?,
-            claims: object(claims)?,
-            signed,
-            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
-        })
+        Some(Self { header: object(header)?, claims: object(claims)?, signed, signature: decode(signature)? })
     }
 
     pub(crate) fn algorithm(&self) -> Option<&str> {

@@ -275,7 +275,14 @@ impl World {
     /// Whether a secret is one of this server's own, so that it may be recorded: it made it, was told of it, or gave
     /// out the key that an assertion says it was signed with.
     pub(crate) fn knows(&self, secret: &str) -> bool {
-        let own_key = |jwt: jwt::Jwt<'_>| jwt.key_id().is_some_and(|key_id| self.known.contains(key_id));
+        // One without a key id is told by its signature.
+        let own_key = |jwt: jwt::Jwt<'_>| match jwt.key_id() {
+            Some(key_id) => self.known.contains(key_id),
+            None => {
+                let account = self.service_accounts.get(jwt.text("iss").unwrap_or_default());
+                account.is_some_and(|account| account.keys.iter().any(|(_, key)| jwt.is_signed_by(key)))
+            }
+        };
         self.known.contains(secret) || jwt::Jwt::parse(secret).is_some_and(own_key)
     }
 

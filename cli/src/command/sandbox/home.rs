@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ee_auth::host::{Directory, Environment};
+use ee_auth::host::{BoxFuture, Directory, Environment, Http, HttpError, Request, Response};
 use ee_auth::{Error, Host};
 use ee_auth_sandbox::Sandbox;
 use tempfile::TempDir;
@@ -12,6 +13,12 @@ use tempfile::TempDir;
 /// Beginnings of the variables that may name a real credential, or lead to one.
 const HIDDEN_PREFIXES: [&str; 8] =
     ["EE_", "EARTHENGINE_", "GEE_", "GOOGLE_", "CLOUDSDK_", "GCE_METADATA_", "GCLOUD_", "XDG_"];
+
+/// Those among them that name no credential and lead to none.
+const HARMLESS: [&str; 2] = ["EE_AUTH_LOG", "EE_AUTH_NO_INPUT"];
+
+/// The variables that name hosts to which no proxy leads. Programs differ in which spelling they read first.
+const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// A home directory that lives as long as the sandbox.
 pub(crate) struct Home {
@@ -48,13 +55,15 @@ impl Home {
             ("EE_AUTH_CONFIG", config.into_os_string()),
             ("GOOGLE_APPLICATION_CREDENTIALS", key_file.clone().into_os_string()),
             ("GOOGLE_CLOUD_PROJECT", google.project_id().into()),
-            ("NO_PROXY", "127.0.0.1,localhost".into()),
             ("EE_AUTH_SANDBOX_URL", google.base_url().into()),
             ("EE_AUTH_SANDBOX_KEY_FILE", key_file.into_os_string()),
             ("EE_AUTH_SANDBOX_LOGIN_FILE", login_file.into_os_string()),
             ("EE_AUTH_SANDBOX_USER_FILE", user_file.into_os_string()),
         ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
+        let without_proxy = without_proxy(host);
+        let no_proxy = NO_PROXY.map(|name| (name, without_proxy.clone().into()));
+        let variables = variables.into_iter().chain(no_proxy);
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).collect();
         Ok(Self { directory, variables, key })
     }
 
@@ -69,20 +78,21 @@ impl Home {
             .names()
             .into_iter()
             .filter(|name| HIDDEN_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
-            .filter(|name| !self.variables.contains_key(name))
+            .filter(|name| !self.variables.contains_key(name) && !HARMLESS.contains(&name.as_str()))
             .collect();
         names.sort();
         names
     }
 
-    /// The same machine with this home, these variables and nothing else of the user's.
+    /// The same machine with this home, these variables, no proxy and nothing else of the user's.
     pub(crate) fn host(&self, host: &Host, variables: &[(&str, &str)]) -> Host {
         let mut known =
             BTreeMap::from([("EE_AUTH_CONFIG".to_owned(), self.variables["EE_AUTH_CONFIG"].clone())]);
         known.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))));
         let user_id = host.environment.user_id();
         let environment = Overlay { home: self.path().to_owned(), variables: known, user_id };
-        Host { environment: std::sync::Arc::new(environment), ..host.clone() }
+        let http = Direct(host.http.clone());
+        Host { environment: Arc::new(environment), http: Arc::new(http), ..host.clone() }
     }
 }
 
@@ -99,6 +109,22 @@ fn config(google: &Sandbox, host: &Host, key_file: &Path) -> String {
         text += &format!("\n[providers.service_account]\nkey_file = {:?}\n", key_file.display().to_string());
     }
     text + "\n" + &google.config_toml()
+}
+
+/// This machine, and the hosts that are reached without a proxy anyway.
+fn without_proxy(host: &Host) -> String {
+    let known = NO_PROXY.iter().find_map(|name| ee_auth::host::variable(&*host.environment, name));
+    let hosts = ["127.0.0.1", "localhost"].map(str::to_owned).into_iter().chain(known);
+    hosts.collect::<Vec<_>>().join(",")
+}
+
+/// Requests that go to no proxy: it could not reach the sandbox, and need not see what is sent there.
+struct Direct(Arc<dyn Http>);
+
+impl Http for Direct {
+    fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
+        self.0.send(Request { direct: true, ..request })
+    }
 }
 
 struct Overlay {

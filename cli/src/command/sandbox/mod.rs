@@ -6,7 +6,8 @@ mod tour;
 use std::process::ExitCode;
 
 use ee_auth::{Error, Host, Outcome};
-use ee_auth_sandbox::{FaultRule, Options};
+use ee_auth_sandbox::{FaultRule, Options, Service};
+use serde_json::json;
 
 use self::home::Home;
 use crate::arguments::Sandbox;
@@ -50,8 +51,15 @@ pub(crate) fn run(host: &Host, options: &Sandbox, output: &Output) -> Result<Exi
 }
 
 fn list_faults(output: &Output) -> Result<(), Error> {
+    if output.is_json()? {
+        let services: Vec<_> = Service::ALL.iter().map(|service| service.name()).collect();
+        let faults: Vec<_> = ee_auth_sandbox::faults()
+            .map(|(name, meaning)| json!({ "fault": name, "meaning": meaning }))
+            .collect();
+        return output.json(&json!({ "services": services, "faults": faults }));
+    }
     let width = ee_auth_sandbox::faults().map(|(name, _)| name.len()).max().unwrap_or_default();
-    let services: Vec<_> = ee_auth_sandbox::Service::ALL.iter().map(|service| service.name()).collect();
+    let services: Vec<_> = Service::ALL.iter().map(|service| service.name()).collect();
     let mut text =
         format!("{} {}, all\n{}\n", styled(NEXT, "SERVICE:"), services.join(", "), styled(NEXT, "FAULT:"));
     for (name, meaning) in ee_auth_sandbox::faults() {
