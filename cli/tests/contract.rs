@@ -2,6 +2,7 @@
 #![cfg(feature = "sandbox")]
 #![allow(
     clippy::disallowed_methods,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "the tests start processes, and panic where something is not as it should be"
 )]
