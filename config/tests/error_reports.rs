@@ -196,18 +196,18 @@ fn files_that_cannot_be_read() {
 #[test]
 fn validate_checks_one_file() {
     let fake = Fake::new()
-        .with_file("/work/good.toml", "[providers.vault]\nkind = \"exec\"")
-        .with_file("/work/bad.toml", "projct = 1")
-        .with_file("/work/ee-auth.toml", "nonsense");
+        .with_file("/project/good.toml", "[providers.vault]\nkind = \"exec\"")
+        .with_file("/project/bad.toml", "projct = 1")
+        .with_file("/project/ee-auth.toml", "nonsense");
     let check = |path: &str| validate(&fake.host(), &KINDS, path.as_ref(), false);
     assert_eq!(
         check("good.toml").unwrap(),
-        ["/work/good.toml:2: the provider `vault` is declared, and no chain names it"]
+        ["/project/good.toml:2: the provider `vault` is declared, and no chain names it"]
     );
-    let bad = check("/work/bad.toml").expect_err("unknown key");
-    assert_eq!(bad.message(), "/work/bad.toml:1:1: unknown key `projct`; did you mean `project`?");
+    let bad = check("/project/bad.toml").expect_err("unknown key");
+    assert_eq!(bad.message(), "/project/bad.toml:1:1: unknown key `projct`; did you mean `project`?");
     let missing = check("none.toml").expect_err("missing");
-    assert!(missing.message().contains("/work/none.toml: no such file"), "{}", missing.message());
+    assert!(missing.message().contains("/project/none.toml: no such file"), "{}", missing.message());
 }
 
 #[test]

@@ -426,7 +426,7 @@ error: \"credentials\" cannot be the name of a profile
   |
 1 | [profiles.credentials]
   |           ^^^^^^^^^^^
-hint: a profile's name begins with a letter or digit and goes on with letters, digits, `_`, `.` or `-`; `credentials` is taken",
+hint: a profile's name begins with a letter or digit and goes on with letters, digits, `_`, `.` or `-`; it has 64 characters at the most, and `credentials` is taken",
     );
     refused(
         "[profiles.work]\nchain = [\"vault\"]",

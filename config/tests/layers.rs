@@ -92,13 +92,13 @@ fn later_layers_win_key_by_key() {
     let fake = Fake::new()
         .with_file(SYSTEM_FILE, "project = \"system\"\nscopes = [\"drive\"]\n[cache]\nstore = \"none\"")
         .with_file(USER_FILE, "project = \"user\"\n\nchain = [\"gcloud\"]")
-        .with_file("/work/ee-auth.toml", "project = \"project\"");
+        .with_file("/project/ee-auth.toml", "project = \"project\"");
     let load = |flags: &Flags| flagged(&fake, flags).unwrap();
     let none = Flags::default();
 
     let config = load(&none);
     assert_eq!(config.project.as_ref().unwrap().value, "project");
-    assert_eq!(config.project.unwrap().origin.to_string(), "/work/ee-auth.toml:1");
+    assert_eq!(config.project.unwrap().origin.to_string(), "/project/ee-auth.toml:1");
     assert_eq!(config.scopes.unwrap().origin.to_string(), "/etc/ee-auth/ee-auth.toml:2");
     assert_eq!(config.chain.origin, Origin::file(USER_FILE, 3));
     assert_eq!(config.cache_store.value, CacheStore::None);
@@ -190,7 +190,7 @@ fn wrong_variables_and_flags_are_named() {
         (
             |flags, value| flags.config = Some(value.into()),
             "x.toml",
-            "--config: reading the configuration /work/x.toml: no such file",
+            "--config: reading the configuration /project/x.toml: no such file",
         ),
         (
             |flags, value| flags.config = Some(value.into()),
@@ -216,18 +216,18 @@ fn a_variable_that_is_no_text_is_an_error() {
         assert_eq!(error.message(), format!("the variable {name} is not UTF-8 text"));
     }
     let error = error(&Fake::new().with_variable("EE_AUTH_CONFIG", value()));
-    assert!(error.message().starts_with("EE_AUTH_CONFIG: reading the configuration /work/"), "{error}");
+    assert!(error.message().starts_with("EE_AUTH_CONFIG: reading the configuration /project/"), "{error}");
 }
 
 #[test]
 fn another_file_in_the_place_of_the_users() {
     let fake = user("project = \"user\"")
         .with_file(SYSTEM_FILE, "scopes = [\"drive\"]")
-        .with_file("/work/other.toml", "project = \"other\"")
+        .with_file("/project/other.toml", "project = \"other\"")
         .with_file("/home/user/third.toml", "project = \"third\"");
     fake.set_variable("EE_AUTH_CONFIG", "other.toml");
     let config = config(&fake);
-    assert_eq!(config.project.unwrap().origin.to_string(), "/work/other.toml:1");
+    assert_eq!(config.project.unwrap().origin.to_string(), "/project/other.toml:1");
     assert!(config.scopes.is_some(), "the system's file is read all the same");
 
     let over = flags(|flags| flags.config = Some("~/third.toml".into()));

@@ -41,7 +41,7 @@ fn it_may_set_project_scopes_and_chain() {
         "chain = [\"vault\"]\n[providers.vault]\nkind = \"exec\"\ncommand = [\"/bin/v\"]\n[providers.gcloud]\nexpect.project = \"mine\"",
     );
     let config = config(&fake);
-    assert_eq!(config.project.unwrap().origin.to_string(), "/work/ee-auth.toml:1");
+    assert_eq!(config.project.unwrap().origin.to_string(), "/project/ee-auth.toml:1");
     assert_eq!(config.scopes.unwrap().value.to_string(), "earthengine");
     assert_eq!(config.chain.value, ["vault", "gcloud"]);
     assert_eq!(config.providers["vault"].options.strings("command").unwrap(), ["/bin/v"]);
@@ -52,43 +52,43 @@ fn it_may_set_project_scopes_and_chain() {
 #[test]
 fn any_other_key_is_not_trusted() {
     refused(
-        &project("project = \"p\"\n[providers.vault]\nkind = \"exec\"\ncommand = [\"/work/evil\"]\n"),
+        &project("project = \"p\"\n[providers.vault]\nkind = \"exec\"\ncommand = [\"/project/evil\"]\n"),
         "
 [untrusted.project_file]
 error: a project file may not set `providers.vault` unless you allow it with `ee-auth trust`
- --> /work/ee-auth.toml:2:12
+ --> /project/ee-auth.toml:2:12
   |
 2 | [providers.vault]
   |            ^^^^^
-hint: whoever wrote the repository wrote this file, so it may set only project, scopes, chain; if you have read it and want it all, run `ee-auth trust /work/ee-auth.toml`",
+hint: whoever wrote the repository wrote this file, so it may set only project, scopes, chain; if you have read it and want it all, run `ee-auth trust /project/ee-auth.toml`",
     );
     refused(
         &project("[endpoints]\ntoken = \"https://evil.example\"\n[security]\ntoken_hosts = [\"evil.example\"]\n"),
         "
 [untrusted.project_file]
 error: a project file may not set `endpoints.token` unless you allow it with `ee-auth trust`
- --> /work/ee-auth.toml:2:1
+ --> /project/ee-auth.toml:2:1
   |
 2 | token = \"https://evil.example\"
   | ^^^^^
 
 error: a project file may not set `security.token_hosts` unless you allow it with `ee-auth trust`
- --> /work/ee-auth.toml:4:1
+ --> /project/ee-auth.toml:4:1
   |
 4 | token_hosts = [\"evil.example\"]
   | ^^^^^^^^^^^
-hint: whoever wrote the repository wrote this file, so it may set only project, scopes, chain; if you have read it and want it all, run `ee-auth trust /work/ee-auth.toml`",
+hint: whoever wrote the repository wrote this file, so it may set only project, scopes, chain; if you have read it and want it all, run `ee-auth trust /project/ee-auth.toml`",
     );
     refused(
         &project("projct = \"p\""),
         "
 [untrusted.project_file]
 error: a project file may not set `projct` unless you allow it with `ee-auth trust`; did you mean `project`?
- --> /work/ee-auth.toml:1:1
+ --> /project/ee-auth.toml:1:1
   |
 1 | projct = \"p\"
   | ^^^^^^
-hint: whoever wrote the repository wrote this file, so it may set only project, scopes, chain; if you have read it and want it all, run `ee-auth trust /work/ee-auth.toml`",
+hint: whoever wrote the repository wrote this file, so it may set only project, scopes, chain; if you have read it and want it all, run `ee-auth trust /project/ee-auth.toml`",
     );
     for key in ee_auth_config::KEYS.iter().filter(|key| !key.in_project_file) {
         let error = error(&project(&format!("{} = {}", key.path, key.example)));
@@ -108,11 +108,11 @@ fn it_may_ask_for_less_than_the_user_does() {
         "
 [untrusted.project_file]
 error: a project file may not ask for the scope `https://mail.google.com/`, which your own configuration does not ask for (it asks for earthengine, cloud-platform, drive, devstorage.full_control), unless you allow it with `ee-auth trust`
- --> /work/ee-auth.toml:1:20
+ --> /project/ee-auth.toml:1:20
   |
 1 | scopes = [\"drive\", \"https://mail.google.com/\"]
   |                    ^^^^^^^^^^^^^^^^^^^^^^^^^^
-hint: leave the scope out, add it to `scopes` in your own ee-auth.toml, or run `ee-auth trust /work/ee-auth.toml`",
+hint: leave the scope out, add it to `scopes` in your own ee-auth.toml, or run `ee-auth trust /project/ee-auth.toml`",
     );
     let narrow = |scopes: &str| {
         project(&format!("scopes = {scopes}")).with_file(USER_FILE, "scopes = [\"earthengine\", \"openid\"]")
@@ -125,7 +125,7 @@ hint: leave the scope out, add it to `scopes` in your own ee-auth.toml, or run `
 #[test]
 fn its_chain_names_what_the_user_declares() {
     let fake = project("chain = [\"vault\"]");
-    assert_eq!(error(&fake).message(), "/work/ee-auth.toml:1:10: unknown provider `vault` in `chain`");
+    assert_eq!(error(&fake).message(), "/project/ee-auth.toml:1:10: unknown provider `vault` in `chain`");
     fake.set_file(USER_FILE, "chain = [\"vault\"]\n[providers.vault]\nkind = \"exec\"");
     assert_eq!(config(&fake).chain.value, ["vault"]);
     fake.set_file(PROJECT_FILE, "chain = [\"exec\"]");
@@ -136,7 +136,7 @@ fn its_chain_names_what_the_user_declares() {
 fn wrong_values_are_told_like_the_users() {
     let error = error(&project("project = 3"));
     assert_eq!(error.code(), "invalid.config");
-    assert_eq!(error.message(), "/work/ee-auth.toml:1:11: `project` must be a string, not an integer");
+    assert_eq!(error.message(), "/project/ee-auth.toml:1:11: `project` must be a string, not an integer");
     assert_eq!(support::error(&project("project =")).outcome(), Outcome::Invalid);
 }
 
@@ -308,11 +308,11 @@ fn trust_makes_it_the_users_word_until_it_changes() {
         "
 [untrusted.project_file]
 error: the project file has changed since you trusted it, and may not set `cache.store` unless you allow it with `ee-auth trust`
- --> /work/ee-auth.toml:2:1
+ --> /project/ee-auth.toml:2:1
   |
 2 | store = \"disk\"
   | ^^^^^
-hint: look at what has changed, then run `ee-auth trust /work/ee-auth.toml`",
+hint: look at what has changed, then run `ee-auth trust /project/ee-auth.toml`",
     );
 
     assert!(trust::untrust(&host, path).unwrap());
@@ -339,7 +339,7 @@ fn what_a_trusted_file_runs_is_pinned() {
         "
 [untrusted.unpinned]
 error: a project file must pin what the provider `vault` runs: `sha256` is missing
- --> /work/ee-auth.toml:2:12
+ --> /project/ee-auth.toml:2:12
   |
 2 | [providers.vault]
   |            ^^^^^
@@ -354,7 +354,7 @@ hint: add `sha256 = \"…\"`, as `ee-auth plugin add FILE` prints it",
     let pinned =
         project("chain = [\"v\"]\n[providers.v]\nkind = \"dynamic\"\npath = \"lib.so\"\nsha256 = \"00\"");
     trust::trust(&pinned.host(), Path::new(PROJECT_FILE)).unwrap();
-    assert_eq!(config(&pinned).providers["v"].options.path("path").unwrap(), Path::new("/work/lib.so"));
+    assert_eq!(config(&pinned).providers["v"].options.path("path").unwrap(), Path::new("/project/lib.so"));
     let robot = project("chain = [\"r\"]\n[providers.r]\nkind = \"impersonate\"\nsource = \"gcloud\"");
     trust::trust(&robot.host(), Path::new(PROJECT_FILE)).unwrap();
     config(&robot);
@@ -364,10 +364,10 @@ hint: add `sha256 = \"…\"`, as `ee-auth plugin add FILE` prints it",
 fn trust_of_what_is_not_there() {
     let fake = Fake::new();
     let host = fake.host();
-    let missing = trust::trust(&host, Path::new("/work/none.toml")).expect_err("missing");
-    assert!(missing.message().starts_with("looking for /work/none.toml: "), "{missing}");
+    let missing = trust::trust(&host, Path::new("/project/none.toml")).expect_err("missing");
+    assert!(missing.message().starts_with("looking for /project/none.toml: "), "{missing}");
     assert_eq!(missing.outcome(), Outcome::Invalid);
-    assert!(!trust::untrust(&host, Path::new("/work/none.toml")).unwrap());
+    assert!(!trust::untrust(&host, Path::new("/project/none.toml")).unwrap());
 
     fake.set_file(PROJECT_FILE, "");
     trust::trust(&host, Path::new(PROJECT_FILE)).unwrap();

@@ -43,7 +43,7 @@ pub fn config_file(bytes: &[u8]) {
         check_words(&error, &[Outcome::Invalid]);
     }
     // The same text is not the user's word where it is a project file.
-    let host = Fake::new().with_file("/work/ee-auth.toml", bytes).host();
+    let host = Fake::new().with_file("/project/ee-auth.toml", bytes).host();
     if let Err(error) = ee_auth_config::load(&host, ee_auth::kinds(), &ee_auth_config::Flags::default()) {
         check_words(&error, &[Outcome::Invalid, Outcome::Untrusted]);
     }

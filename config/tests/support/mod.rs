@@ -10,7 +10,7 @@ pub(crate) const USER_FILE: &str = "/home/user/.config/ee-auth/ee-auth.toml";
 /// Where the system's file is.
 pub(crate) const SYSTEM_FILE: &str = "/etc/ee-auth/ee-auth.toml";
 /// Where the project file is: in the working directory.
-pub(crate) const PROJECT_FILE: &str = "/work/ee-auth.toml";
+pub(crate) const PROJECT_FILE: &str = "/project/ee-auth.toml";
 
 const fn kind(name: &'static str, declared_only: bool, options: &'static [OptionSpec]) -> Kind {
     Kind {

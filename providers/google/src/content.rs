@@ -169,12 +169,12 @@ mod tests {
     #[test]
     fn a_credential_in_the_place_of_its_path_is_told() {
         for text in ["{\"type\": \"x\"}", "'{\"a\"", "ya29.x", "1//x", "eyJhIjox", "-----BEGIN X", "ab\ncd"] {
-            let error = path_in(Path::new(text), Path::new("/work"), "THE_VARIABLE").expect_err(text);
+            let error = path_in(Path::new(text), Path::new("/project"), "THE_VARIABLE").expect_err(text);
             assert_eq!(error.code(), "invalid.not_a_path");
             assert!(!format!("{error:?}").contains(text));
         }
         for text in ["key.json", "~/key.json", "/keys/{a}.json", "C:\\keys\\ee.json", "1/a", "é"] {
-            assert!(path_in(Path::new(text), Path::new("/work"), "THE_VARIABLE").is_ok(), "{text}");
+            assert!(path_in(Path::new(text), Path::new("/project"), "THE_VARIABLE").is_ok(), "{text}");
         }
     }
 

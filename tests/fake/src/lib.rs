@@ -49,7 +49,7 @@ pub use http::{answer, failure};
 
 /// A machine in memory. Clones are the same machine.
 ///
-/// Its user has the id 1000, the home directory `/home/user` with the XDG directories in it, and works in `/work`. Its
+/// Its user has the id 1000, the home directory `/home/user` with the XDG directories in it, and works in `/project`. Its
 /// clock stands still at 2026-01-01T00:00:00Z until it is moved or somebody sleeps.
 #[derive(Clone, Default)]
 pub struct Fake(Arc<State>);
