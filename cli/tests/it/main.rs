@@ -1,0 +1,25 @@
+//! The program `ee-auth`, run as a person or a script runs it: exit status, standard output, standard error.
+//!
+//! Every test has a [`Machine`](support::Machine) of its own: a home directory, a cleared environment and, where it
+//! needs one, a loopback Google.
+#![cfg(unix)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests are the world outside: they make files and start processes"
+)]
+
+mod canaries;
+mod color;
+mod configuration;
+mod contract;
+mod explain;
+mod faults;
+mod generated;
+mod independent;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod status;
+mod streams;
+mod support;
+mod token;
+mod trust;

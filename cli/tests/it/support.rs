@@ -1,0 +1,262 @@
+//! Machines to run the program on, and what a run came to.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use ee_auth_sandbox::{Options, Sandbox};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The program.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ee-auth");
+
+/// How long a run may take: much longer than any does.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A home directory, variables, and perhaps a Google to talk to.
+pub(crate) struct Machine {
+    variables: BTreeMap<String, OsString>,
+    google: Option<Sandbox>,
+    root: PathBuf,
+    _root: TempDir,
+}
+
+impl Machine {
+    /// A machine on which nothing is configured. Its variables are `PATH`, `HOME`, and `NO_GCE_CHECK`, without which the
+    /// tests would come out differently on a machine of Google's.
+    pub(crate) fn new() -> Self {
+        let directory = TempDir::with_prefix("ee-auth-cli-").expect("a temporary directory");
+        let root = directory.path().canonicalize().expect("its path");
+        fs::create_dir_all(root.join("home/work")).expect("a home");
+        let machine = Self { variables: BTreeMap::new(), google: None, root, _root: directory };
+        let home = machine.home();
+        machine.with("HOME", home).with("NO_GCE_CHECK", "true")
+    }
+
+    /// A machine with a Google of its own, which its user's `ee-auth.toml` names.
+    pub(crate) fn with_google() -> Self {
+        let google = Sandbox::start(Options::default()).expect("the sandbox starts");
+        let machine = Self { google: Some(google), ..Self::new() };
+        machine.configure("");
+        machine
+    }
+
+    /// The same machine with a variable.
+    pub(crate) fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The same machine with a service account's key in `EE_AUTH_CREDENTIALS`.
+    pub(crate) fn with_key(self) -> Self {
+        let key = self.google().service_account().key_json();
+        self.with("EE_AUTH_CREDENTIALS", key)
+    }
+
+    /// The same machine on which Ada has logged in with `ee.Authenticate()`.
+    pub(crate) fn with_login(self) -> Self {
+        let content = self.google().user().earthengine_file_json();
+        self.write(".config/earthengine/credentials", content);
+        self
+    }
+
+    pub(crate) fn google(&self) -> &Sandbox {
+        self.google.as_ref().expect("this machine has a Google")
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.root.join("home")
+    }
+
+    /// The directory in which programs run, below the home directory.
+    pub(crate) fn working(&self) -> PathBuf {
+        self.home().join("work")
+    }
+
+    /// Where the user's `ee-auth.toml` is.
+    pub(crate) fn user_file(&self) -> PathBuf {
+        let config = if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" };
+        self.home().join(config).join("ee-auth/ee-auth.toml")
+    }
+
+    /// Writes the user's `ee-auth.toml`: this text, and the tables that put this machine's Google in its place, if it
+    /// has one.
+    pub(crate) fn configure(&self, text: &str) -> PathBuf {
+        let google = self.google.as_ref().map(Sandbox::config_toml).unwrap_or_default();
+        self.write(self.user_file(), format!("{text}\n{google}"))
+    }
+
+    /// Writes a file, whose path may be relative to the home directory, which nobody else can read.
+    pub(crate) fn write(&self, path: impl AsRef<Path>, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.home().join(path);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("it can be made");
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(content.as_ref())).expect("the file can be written");
+        path
+    }
+
+    /// The program with these arguments, ready to run here.
+    pub(crate) fn command<I>(&self, arguments: I) -> Command
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).env_clear().envs(&self.variables).current_dir(self.working());
+        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program.
+    pub(crate) fn run<I>(&self, arguments: I) -> Output
+    where
+        I: IntoIterator,
+        I::Item: AsRef<OsStr>,
+    {
+        run(&mut self.command(arguments))
+    }
+}
+
+/// Runs a command to its end. Whatever happens, it may not panic.
+#[track_caller]
+pub(crate) fn run(command: &mut Command) -> Output {
+    run_with_input(command, b"")
+}
+
+/// Runs a command to its end with something on its standard input.
+#[track_caller]
+pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Output {
+    if !input.is_empty() {
+        command.stdin(Stdio::piped());
+    }
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be run");
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input).expect("it reads its input");
+    }
+    let stdout = collect(child.stdout.take().expect("a pipe"));
+    let stderr = collect(child.stderr.take().expect("a pipe"));
+    let text =
+        |bytes: Result<Vec<u8>, _>| bytes.map(|bytes| String::from_utf8(bytes).expect("it prints UTF-8"));
+    let (Ok(stdout), Ok(stderr)) = (text(stdout.recv_timeout(DEADLINE)), text(stderr.recv_timeout(DEADLINE)))
+    else {
+        let _ = child.kill();
+        panic!("{command:?} did not end");
+    };
+    let status = child.wait().expect("it has ended");
+    let status = status.code().or_else(|| Some(128 + status.signal()?)).expect("a status or a signal");
+    let output = Output { command: format!("{command:?}"), status, stdout, stderr };
+    assert!(!output.stderr.contains("panicked at") && status != 101, "{output}");
+    output
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = from.read_to_end(&mut bytes);
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// What a run came to.
+pub(crate) struct Output {
+    command: String,
+    /// As a shell has it: 128 + n for a signal.
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Output {
+    /// The same, if this is the status.
+    #[track_caller]
+    pub(crate) fn expect(self, status: i32) -> Self {
+        assert_eq!(self.status, status, "{self}");
+        self
+    }
+
+    /// The JSON on standard output, which holds nothing else.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}\n{self}"))
+    }
+
+    /// The error in the last line of standard error.
+    #[track_caller]
+    pub(crate) fn error(&self) -> Value {
+        let last = self.stderr.lines().last().unwrap_or_default();
+        let line: Value = serde_json::from_str(last).unwrap_or_else(|error| panic!("{error}\n{self}"));
+        line["error"].clone()
+    }
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { command, status, stdout, stderr } = self;
+        write!(f, "{command}\nstatus {status}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+    }
+}
+
+/// Makes a file one that everybody can read.
+pub(crate) fn share(path: &Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("its mode can be set");
+}
+
+/// Whether there is a program of this name here.
+pub(crate) fn there_is(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+/// Checks that a JSON object has exactly these keys, each of its type: `string`, `number`, `bool`, `object`,
+/// `[string]`, `[object]`; with `?` what may be null.
+#[track_caller]
+pub(crate) fn assert_shape(value: &Value, shape: &[(&str, &str)]) {
+    let object = value.as_object().unwrap_or_else(|| panic!("an object is wanted: {value}"));
+    let mut keys: Vec<_> = object.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    let mut wanted: Vec<_> = shape.iter().map(|(key, _)| *key).collect();
+    wanted.sort_unstable();
+    assert_eq!(keys, wanted, "{value:#}");
+    for (key, wanted) in shape {
+        let value = &object[*key];
+        let (wanted, nullable) = match wanted.strip_suffix('?') {
+            Some(wanted) => (wanted, true),
+            None => (*wanted, false),
+        };
+        let fits = match wanted {
+            "string" => value.is_string(),
+            "number" => value.is_u64(),
+            "bool" => value.is_boolean(),
+            "object" => value.is_object(),
+            "[string]" => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+            "[object]" => value.as_array().is_some_and(|items| items.iter().all(Value::is_object)),
+            other => panic!("{other} is no type"),
+        };
+        assert!(fits || (nullable && value.is_null()), "`{key}` must be {wanted}: {value}");
+    }
+}
+
+/// Whether a text is a time as RFC 3339 writes it, in UTC and whole seconds.
+pub(crate) fn is_timestamp(value: &Value) -> bool {
+    let pattern = "dddd-dd-ddTdd:dd:ddZ";
+    value.as_str().is_some_and(|text| {
+        text.len() == pattern.len()
+            && text
+                .chars()
+                .zip(pattern.chars())
+                .all(|(c, p)| if p == 'd' { c.is_ascii_digit() } else { c == p })
+    })
+}
