@@ -17,6 +17,7 @@ mod error;
 mod flight;
 mod found;
 mod kind;
+mod login;
 mod profile;
 mod project;
 mod provider;
@@ -36,6 +37,7 @@ pub use error::{Error, Outcome};
 pub use found::{Exchange, Found, TokenSource};
 pub use host::{BoxFuture, Host};
 pub use kind::{Build, Kind, OptionSpec, OptionType, OptionValue, Options};
+pub use login::{Grant, LoggedIn, Login, LoginRequest, OAuthClient, Unfinished};
 pub use profile::ProfileName;
 pub use project::{
     EARTH_ENGINE_CLIENT_PROJECT, Project, ProjectCandidate, SDK_PROJECTS, project_number, resolve_project,

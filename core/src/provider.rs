@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::host::BoxFuture;
-use crate::{Error, Found, Kind, Search};
+use crate::{Error, Found, Kind, Login, Search};
 
 /// One way to obtain a credential.
 ///
@@ -49,6 +49,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Whether there is a credential here. No network, [`Kind`] `metadata` and plugins aside.
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding>;
+
+    /// The login that this provider has, where a person can obtain a credential through it.
+    fn login(&self) -> Option<&dyn Login> {
+        None
+    }
 }
 
 /// What a provider answers.

@@ -50,7 +50,9 @@ pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Respo
         }
         log::info!("{request:?}: trying again in {:.1} s", wait.as_secs_f32());
         let server = request.url.host_str().unwrap_or("the server");
-        host.person.tell(&format!("waiting for {server}, which did not answer as it should (Ctrl-C stops)"));
+        host.person.tell_progress(&format!(
+            "waiting for {server}, which did not answer as it should (Ctrl-C stops)"
+        ));
         host.clock.sleep(wait).await;
         attempts += 1;
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -7,6 +7,7 @@ mod clock;
 mod environment;
 mod files;
 mod http;
+mod loopback;
 mod person;
 mod processes;
 
@@ -19,7 +20,8 @@ pub use clock::Clock;
 pub use environment::{Directory, Environment, variable};
 pub use files::{FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, MAX_CREDENTIAL_FILE};
 pub use http::{Body, Http, HttpError, HttpErrorKind, Method, Request, Response};
-pub use person::{Nobody, Person};
+pub use loopback::{Loopback, Page, Visit, Visits};
+pub use person::{Nobody, Person, Presence};
 pub use processes::{Command, Output, ProcessError, Processes, Variables};
 
 /// A future that any executor can poll, on any thread.
@@ -43,6 +45,8 @@ pub struct Host {
     pub clock: Arc<dyn Clock>,
     /// HTTP requests.
     pub http: Arc<dyn Http>,
+    /// Waiting for a browser.
+    pub loopback: Arc<dyn Loopback>,
     /// Other programs.
     pub processes: Arc<dyn Processes>,
     /// Whoever sits in front of the machine, if anybody does.

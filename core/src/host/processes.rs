@@ -69,4 +69,9 @@ pub trait Processes: Send + Sync {
 
     /// Runs a program to its end.
     fn run(&self, command: Command) -> BoxFuture<'static, Result<Output, ProcessError>>;
+
+    /// Runs a program that speaks with the person itself: it reads what this process would read, and all that it writes
+    /// goes to standard error, since standard output carries data. A Ctrl-C reaches it as it reaches this process. Its
+    /// `input` and `output_limit` mean nothing. Answers the exit status; `None` where a signal ended it.
+    fn run_with_person(&self, command: Command) -> BoxFuture<'static, Result<Option<i32>, ProcessError>>;
 }

@@ -67,7 +67,7 @@ async fn wait(cache: &DiskCache, path: &Path) -> io::Result<Option<Turn>> {
         let pause = (waited / 4).clamp(SHORTEST_PAUSE, LONGEST_PAUSE).min(cache.patience() - waited);
         host.clock.sleep(pause).await;
         if waited < UNTOLD && waited + pause >= UNTOLD {
-            host.person.tell(&format!(
+            host.person.tell_progress(&format!(
                 "waiting for another ee-auth process, which is getting the same token (at most {} s)",
                 cache.patience().as_secs()
             ));

@@ -97,6 +97,10 @@ impl Fake {
             0 => {}
             left => wrong.push(format!("{left} runs of a program never happened")),
         }
+        match lock(&self.0.loopback).unused() {
+            0 => {}
+            left => wrong.push(format!("{left} visits of a browser were never waited for")),
+        }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

@@ -34,6 +34,7 @@ mod environment;
 mod files;
 mod http;
 mod load;
+mod loopback;
 mod person;
 mod processes;
 mod traffic;
@@ -60,6 +61,7 @@ struct State {
     files: Mutex<files::State>,
     clock: Mutex<clock::State>,
     http: Mutex<http::State>,
+    loopback: Mutex<loopback::State>,
     processes: Mutex<processes::State>,
     person: Mutex<person::State>,
 }
@@ -78,6 +80,7 @@ impl Fake {
             files: this.clone(),
             clock: this.clone(),
             http: this.clone(),
+            loopback: this.clone(),
             processes: this.clone(),
             person: this.clone(),
             tasks: this,

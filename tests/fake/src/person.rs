@@ -2,16 +2,33 @@ use std::collections::VecDeque;
 use std::io;
 
 use ee_auth_core::Secret;
-use ee_auth_core::host::{BoxFuture, Person};
+use ee_auth_core::host::{BoxFuture, Person, Presence};
+use url::Url;
 
 use crate::{Fake, lock};
 
-#[derive(Default)]
 pub(crate) struct State {
-    present: bool,
+    presence: Presence,
     answers: VecDeque<Secret>,
+    browser: Option<io::ErrorKind>,
     told: Vec<String>,
     asked: Vec<String>,
+    shown: Vec<Url>,
+    browsed: Vec<Url>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            presence: Presence::Absent,
+            answers: VecDeque::new(),
+            browser: Some(io::ErrorKind::NotFound),
+            told: Vec::new(),
+            asked: Vec::new(),
+            shown: Vec::new(),
+            browsed: Vec::new(),
+        }
+    }
 }
 
 impl Fake {
@@ -24,13 +41,27 @@ impl Fake {
     {
         {
             let mut state = lock(&self.0.person);
-            state.present = true;
+            state.presence = Presence::Answering;
             state.answers.extend(answers.into_iter().map(Into::into));
         }
         self
     }
 
-    /// What the person was told, in order.
+    /// The same machine with somebody in front of it who cannot type.
+    #[must_use]
+    pub fn with_watcher(self) -> Self {
+        lock(&self.0.person).presence = Presence::Watching;
+        self
+    }
+
+    /// The same machine with a browser that has windows.
+    #[must_use]
+    pub fn with_browser(self) -> Self {
+        lock(&self.0.person).browser = None;
+        self
+    }
+
+    /// What the person was told, in order; an address that was shown stands below its purpose.
     pub fn told(&self) -> Vec<String> {
         lock(&self.0.person).told.clone()
     }
@@ -39,26 +70,51 @@ impl Fake {
     pub fn asked(&self) -> Vec<String> {
         lock(&self.0.person).asked.clone()
     }
+
+    /// The addresses that the person was shown, in order.
+    pub fn shown(&self) -> Vec<Url> {
+        lock(&self.0.person).shown.clone()
+    }
+
+    /// The addresses that were opened in the browser, in order.
+    pub fn browsed(&self) -> Vec<Url> {
+        lock(&self.0.person).browsed.clone()
+    }
 }
 
 impl Person for Fake {
-    fn is_present(&self) -> bool {
-        lock(&self.0.person).present
+    fn presence(&self) -> Presence {
+        lock(&self.0.person).presence
     }
 
     fn tell(&self, message: &str) {
         let mut state = lock(&self.0.person);
-        if state.present {
+        if state.presence > Presence::Absent {
             state.told.push(message.to_owned());
         }
+    }
+
+    fn show(&self, purpose: &str, address: &Url) {
+        self.tell(&format!("{purpose}\n{address}"));
+        lock(&self.0.person).shown.push(address.clone());
     }
 
     fn ask(&self, question: &str) -> BoxFuture<'static, io::Result<Secret>> {
         let answer = {
             let mut state = lock(&self.0.person);
             state.asked.push(question.to_owned());
-            state.answers.pop_front().filter(|_| state.present)
+            if state.presence == Presence::Answering { state.answers.pop_front() } else { None }
         };
         Box::pin(async move { answer.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()) })
+    }
+
+    fn has_browser(&self) -> bool {
+        lock(&self.0.person).browser.is_none()
+    }
+
+    fn browse(&self, address: &Url) -> io::Result<()> {
+        let mut state = lock(&self.0.person);
+        state.browsed.push(address.clone());
+        state.browser.map_or(Ok(()), |kind| Err(kind.into()))
     }
 }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use ee_auth_core::host::{BoxFuture, Command, Output, ProcessError, Processes};
+use ee_auth_core::host::{BoxFuture, Command, Output, Person, ProcessError, Processes};
 use zeroize::Zeroizing;
 
 use crate::{Fake, lock};
@@ -99,6 +99,17 @@ impl Processes for Fake {
             };
             let mut run = lock(&script);
             run(&command)
+        })
+    }
+
+    /// What the script leaves behind on its streams is told to the person.
+    fn run_with_person(&self, command: Command) -> BoxFuture<'static, Result<Option<i32>, ProcessError>> {
+        let (fake, output) = (self.clone(), self.run(command));
+        Box::pin(async move {
+            let output = output.await?;
+            fake.tell(&String::from_utf8_lossy(&output.stdout));
+            fake.tell(&output.stderr);
+            Ok(output.status)
         })
     }
 }
