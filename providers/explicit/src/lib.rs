@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ee_auth_core::{BoxFuture, ExposeSecret, Finding, Kind, Options, Passed, Provider, Search};
 use ee_auth_google::authorization_code::{self, Code};
-use ee_auth_google::{Document, access_token, credential};
+use ee_auth_google::{Document, access_token, credential, oauth_client};
 
 /// How `explicit` is configured: not at all.
 pub const KIND: Kind = Kind {
@@ -42,11 +42,12 @@ impl Provider for Explicit {
                         .and_then(|document| credential::found(&document, search)),
                 ),
                 Some(Passed::AuthorizationCode { code, verifier, redirect_uri }) => {
-                    Finding::from(Ok(authorization_code::found(Code::of_earth_engine(
-                        code.clone(),
-                        verifier.clone(),
-                        redirect_uri.clone(),
-                    ))))
+                    Finding::from(Ok(authorization_code::found(Code {
+                        client: oauth_client::earth_engine(),
+                        code: code.clone(),
+                        verifier: verifier.clone(),
+                        redirect_uri: redirect_uri.clone(),
+                    })))
                 }
                 // A later kind of passed credential that this version does not know.
                 Some(_) => {

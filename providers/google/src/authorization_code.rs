@@ -4,7 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ee_auth_core::retry::Repeat;
-use ee_auth_core::{BoxFuture, Error, Exchange, ExposeSecret, Found, Secret, Settings, Token, TokenSource};
+use ee_auth_core::{
+    BoxFuture, Error, Exchange, ExposeSecret, Found, Grant, OAuthClient, Scopes, Secret, Settings, Token,
+    TokenSource,
+};
 use oauth2::basic::BasicClient;
 use oauth2::{AuthType, AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier, RedirectUrl, TokenUrl};
 
@@ -17,27 +20,43 @@ use crate::token_endpoint::{Asker, Granted};
 #[derive(Debug)]
 pub struct Code {
     /// The OAuth client.
-    pub client_id: String,
-    /// The client's secret; `None` for clients that have none.
-    pub client_secret: Option<Secret>,
+    pub client: OAuthClient,
     /// The code. It can be used once.
     pub code: Secret,
     /// The PKCE verifier.
     pub verifier: Secret,
-    /// The redirect.
+    /// The redirect; empty for a code that Earth Engine's page showed, which has none.
     pub redirect_uri: String,
 }
 
 impl Code {
-    /// A code that was asked for by Earth Engine's own client.
-    pub fn of_earth_engine(code: Secret, verifier: Secret, redirect_uri: String) -> Self {
-        Self {
-            client_id: earth_engine_client::ID.to_owned(),
-            client_secret: Some(Secret::from(earth_engine_client::SECRET)),
-            code,
-            verifier,
-            redirect_uri,
-        }
+    /// Ends a login: exchanges the code, for which `asked` was asked, for a refresh token.
+    ///
+    /// # Errors
+    /// Those of [`Code::exchange`], and [`Outcome::Rejected`](ee_auth_core::Outcome::Rejected) where no refresh token came.
+    pub async fn log_in(self, asked: &Scopes, exchange: &Exchange) -> Result<Grant, Error> {
+        let granted = self.exchange(exchange).await?;
+        let Some(refresh_token) = granted.refresh_token else {
+            return Err(Error::rejected(
+                "no_refresh_token",
+                "Google gave an access token, and no refresh token to get more of them with",
+            )
+            .hint(
+                "remove the app's access at https://myaccount.google.com/permissions, and log in again; an OAuth client of \
+                 the type \"Desktop app\" always gets one",
+            ));
+        };
+        // An answer without `scope` grants what was asked (RFC 6749, section 5.1).
+        let scopes = granted.token.scopes().cloned().unwrap_or_else(|| asked.clone());
+        Ok(Grant {
+            refresh_token,
+            warnings: fewer(asked, &scopes).into_iter().collect(),
+            scopes,
+            redirect_uri: Some(self.redirect_uri).filter(|uri| !uri.is_empty()),
+            project: None,
+            principal: granted.token.principal().map(str::to_owned),
+            client: Some(self.client).filter(|client| client.id != earth_engine_client::ID),
+        })
     }
 
     /// Exchanges the code. It is never sent twice.
@@ -47,15 +66,19 @@ impl Code {
     /// another verifier; [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where there was no answer.
     pub async fn exchange(&self, exchange: &Exchange) -> Result<Granted, Error> {
         let endpoint = &exchange.settings.endpoints.token;
-        let redirect = RedirectUrl::new(self.redirect_uri.clone()).map_err(|_| {
+        let redirect_uri = match self.redirect_uri.as_str() {
+            "" => OUT_OF_BAND,
+            named => named,
+        };
+        let redirect = RedirectUrl::new(redirect_uri.to_owned()).map_err(|_| {
             Error::invalid("redirect_uri", "the redirect address of the authorization code is no address")
                 .hint("give the address with which the code was asked for")
         })?;
-        let mut client = BasicClient::new(ClientId::new(self.client_id.clone()))
+        let mut client = BasicClient::new(ClientId::new(self.client.id.clone()))
             .set_token_uri(TokenUrl::from_url(endpoint.clone()))
             .set_redirect_uri(redirect)
             .set_auth_type(AuthType::RequestBody);
-        if let Some(secret) = &self.client_secret {
+        if let Some(secret) = &self.client.secret {
             client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
         }
         let adapter = Adapter::new(exchange, endpoint, Repeat::UntilSent, &Asker::Code);
@@ -69,10 +92,20 @@ impl Code {
     }
 }
 
+/// The redirect that stands for "the page shows the code" (`REDIRECT_URI` of earthengine-api's `oauth.py`).
+const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
+/// What a person should know where less was granted than asked.
+fn fewer(asked: &Scopes, granted: &Scopes) -> Option<String> {
+    let missing: Vec<_> = asked.iter().filter(|scope| !granted.iter().any(|other| other == *scope)).collect();
+    let missing = Scopes::new(missing).ok().filter(|missing| !missing.is_empty())?;
+    Some(format!("not granted: {missing}. Log in again with --force and tick every box to have them"))
+}
+
 /// A code as something that was found. The first exchange uses it up; from then on the refresh token that came with
 /// it gets the tokens.
 pub fn found(code: Code) -> Found {
-    let client_id = code.client_id.clone();
+    let client_id = code.client.id.clone();
     let mut found = Found::new(
         Redeemed { code, state: Mutex::new(State::Unused) },
         "an authorization code passed by the caller",
@@ -106,8 +139,8 @@ impl Redeemed {
     fn login(&self, granted: &Granted, settings: &Settings) -> Result<Option<Arc<Found>>, Error> {
         let Some(refresh_token) = granted.refresh_token.clone() else { return Ok(None) };
         let login = Login {
-            client_id: self.code.client_id.clone(),
-            client_secret: self.code.client_secret.clone(),
+            client_id: self.code.client.id.clone(),
+            client_secret: self.code.client.secret.clone(),
             refresh_token,
             scopes: granted.token.scopes().cloned(),
             token_uri: None,

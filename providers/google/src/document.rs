@@ -100,6 +100,24 @@ impl Document {
         }
     }
 
+    /// The object that a field holds, as a document of its own; `None` where it is missing or null.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is something else.
+    pub fn object(&self, field: &str) -> Result<Option<Self>, Error> {
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(object)) => {
+                let fields = object.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                let inner =
+                    Self { place: format!("{}, `{field}`", self.place), fields, warnings: Vec::new() };
+                inner.refuse_control_characters()?;
+                Ok(Some(inner))
+            }
+            Some(_) => Err(self.wrong(field, "must be an object")),
+        }
+    }
+
     /// An error that names all of `fields` that are missing, if any is.
     ///
     /// # Errors

@@ -5,14 +5,20 @@
 //! - [`credential`]: what a document is, by its `type`, as something that was found.
 //! - [`service_account`]: a key that signs assertions (RFC 7523).
 //! - [`authorized_user`]: a refresh token (RFC 6749, section 6).
+//! - [`oauth_client`]: who asks a person for access (RFC 6749, section 2).
+//! - [`authorization`]: the address at which a person gives it (RFC 6749, section 4.1.1; RFC 7636).
+//! - [`pasted`]: what a person pastes back.
 //! - [`authorization_code`]: a code with its verifier (RFC 6749, section 4.1; RFC 7636).
 //! - [`access_token`]: a token that somebody else got.
 //! - [`token_endpoint`]: how these ask, and what the answers mean.
 
 pub mod access_token;
+pub mod authorization;
 pub mod authorization_code;
 pub mod authorized_user;
 pub mod credential;
+pub mod oauth_client;
+pub mod pasted;
 pub mod service_account;
 pub mod token_endpoint;
 

@@ -40,6 +40,16 @@ pub(crate) struct Refused {
 }
 
 impl Refused {
+    /// What came back by the browser instead of a code; both fit to show.
+    pub(crate) fn at_consent(error: &str, description: &str) -> Self {
+        Self {
+            status: 302,
+            error: error.to_owned(),
+            subtype: String::new(),
+            description: description.to_owned(),
+        }
+    }
+
     pub(crate) fn read(status: u16, body: &[u8]) -> Self {
         let json: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |value: &Value| value.as_str().map(redact).unwrap_or_default();
@@ -114,7 +124,7 @@ impl Asker<'_> {
                 format!("service account {email} for {subject} ({place})")
             }
             Self::User { place } => format!("the stored login in {place}"),
-            Self::Code => "the authorization code".to_owned(),
+            Self::Code => "the login".to_owned(),
         }
     }
 
