@@ -2,7 +2,7 @@
 
 use ee_auth_core::host::{Body, Method, Request, Response};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Credential, Error, redact};
+use ee_auth_core::{Credential, Error, Token, redact};
 use serde_json::{Value, json};
 
 /// The expression for the sum of two numbers, in Earth Engine's serialized form.
@@ -24,24 +24,33 @@ pub fn sum(left: i64, right: i64) -> Value {
 /// [`Outcome::Rejected`](ee_auth_core::Outcome::Rejected) where Earth Engine does not accept the token, or not for that
 /// project, which is explained; [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where it cannot be asked.
 pub fn compute(credential: &Credential, expression: &Value) -> Result<Value, Error> {
+    pollster::block_on(compute_async(credential, expression))
+}
+
+/// As [`compute`], without blocking the thread.
+///
+/// # Errors
+/// As [`compute`].
+pub async fn compute_async(credential: &Credential, expression: &Value) -> Result<Value, Error> {
     let Some(project) = credential.project() else {
         return Err(Error::invalid(
             "project",
             "Earth Engine needs a Google Cloud project, and none is named",
         )
-        .hint("set EARTHENGINE_PROJECT, or `project = \"…\"` in ee-auth.toml, to a project of yours"));
+        .hint("`ee-auth set-project ID` stores one beside the login; or set EARTHENGINE_PROJECT, or `project = \"…\"` in ee-auth.toml"));
     };
-    let token = credential.token()?;
     let exchange = credential.exchange();
     let base = exchange.settings.endpoints.earthengine.as_str().trim_end_matches('/');
     let url = url::Url::parse(&format!("{base}/v1/projects/{}/value:compute", project.id))
         .map_err(|_| Error::invalid("project", format!("{:?} cannot be a project", project.id)))?;
-    let request = Request::new(Method::Post, url)
-        .with_header("authorization", format!("Bearer {}", token.secret()))
-        .with_header("x-goog-user-project", project.id.as_str())
-        .with_body(Body::Json(json!({ "expression": expression }).to_string().into()));
-    let response = pollster::block_on(retry::send(&exchange.host, request, Repeat::Safe))
-        .map_err(|error| error.explain("asking Earth Engine"))?;
+    let token = credential.token_async().await?;
+    let mut response = ask(credential, &token, &url, &project.id, expression).await?;
+    if response.status == 401 && token.was_cached() {
+        // One that was kept from before may have been taken back since. Whether a new one can be had is what matters.
+        credential.invalidate(&token);
+        let token = credential.token_async().await?;
+        response = ask(credential, &token, &url, &project.id, expression).await?;
+    }
     if response.status != 200 {
         return Err(refusal(&response, &project.id, base));
     }
@@ -50,6 +59,22 @@ pub fn compute(credential: &Credential, expression: &Value) -> Result<Value, Err
             .hint("a proxy or login page of the network may stand between here and Google")
     })?;
     Ok(answer["result"].take())
+}
+
+async fn ask(
+    credential: &Credential,
+    token: &Token,
+    url: &url::Url,
+    project: &str,
+    expression: &Value,
+) -> Result<Response, Error> {
+    let request = Request::new(Method::Post, url.clone())
+        .with_header("authorization", format!("Bearer {}", token.secret()))
+        .with_header("x-goog-user-project", project)
+        .with_body(Body::Json(json!({ "expression": expression }).to_string().into()));
+    retry::send(&credential.exchange().host, request, Repeat::Safe)
+        .await
+        .map_err(|error| error.explain("asking Earth Engine"))
 }
 
 /// What it means when Earth Engine does not answer: where most people are stuck.

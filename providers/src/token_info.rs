@@ -20,23 +20,32 @@ pub struct TokenInfo {
 /// Those of the exchange; [`Outcome::Rejected`] where Google does not accept the
 /// token, [`Outcome::Unavailable`] where it cannot be asked.
 pub fn token_info(credential: &Credential) -> Result<TokenInfo, Error> {
-    let token = credential.token()?;
-    match ask(credential, token.secret()) {
+    pollster::block_on(token_info_async(credential))
+}
+
+/// As [`token_info`], without blocking the thread.
+///
+/// # Errors
+/// As [`token_info`].
+pub async fn token_info_async(credential: &Credential) -> Result<TokenInfo, Error> {
+    let token = credential.token_async().await?;
+    match ask(credential, token.secret()).await {
         // One that was kept from before may have been taken back since. Whether a new one can be had is what matters.
         Err(error) if error.outcome() == Outcome::Rejected && token.was_cached() => {
             credential.invalidate(&token);
-            ask(credential, credential.token()?.secret())
+            ask(credential, credential.token_async().await?.secret()).await
         }
         answer => answer,
     }
 }
 
-fn ask(credential: &Credential, token: &str) -> Result<TokenInfo, Error> {
+async fn ask(credential: &Credential, token: &str) -> Result<TokenInfo, Error> {
     let exchange = credential.exchange();
     let url = exchange.settings.endpoints.tokeninfo.clone();
     // In the body: an address ends up in logs.
     let request = Request::new(Method::Post, url.clone()).with_body(Body::form([("access_token", token)]));
-    let response = pollster::block_on(retry::send(&exchange.host, request, Repeat::Safe))
+    let response = retry::send(&exchange.host, request, Repeat::Safe)
+        .await
         .map_err(|error| error.explain(&format!("asking {url} about the token")))?;
     match response.status {
         200 => {}

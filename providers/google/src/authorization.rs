@@ -1,8 +1,8 @@
 //! The address at which a person gives access (RFC 6749, section 4.1.1), and what Google says if they do not.
 
-use ee_auth_core::{Endpoints, Error, OAuthClient, Scopes, Secret, redact};
+use ee_auth_core::{Endpoints, Error, ExposeSecret, OAuthClient, Scopes, Secret, redact};
 use oauth2::basic::BasicClient;
-use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, RedirectUrl, Scope};
+use oauth2::{AuthUrl, ClientId, CsrfToken, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope};
 use url::Url;
 
 use crate::rejection::{self, Refused};
@@ -67,6 +67,22 @@ fn redirect(client: &OAuthClient, redirect_uri: &str) -> Result<RedirectUrl, Err
     let exact = registered.iter().find(|other| same(other)).map_or(redirect_uri, String::as_str);
     RedirectUrl::new(exact.to_owned())
         .map_err(|error| Error::invalid("redirect_uri", format!("{redirect_uri} is no address: {error}")))
+}
+
+/// A verifier of PKCE (RFC 7636, section 4.1): 32 random bytes in base64url.
+pub fn verifier() -> Secret {
+    Secret::from(nonce())
+}
+
+/// The challenge of the method S256 for a verifier (RFC 7636, section 4.2).
+pub fn s256(verifier: &Secret) -> String {
+    let verifier = PkceCodeVerifier::new(verifier.expose_secret().to_owned());
+    PkceCodeChallenge::from_code_verifier_sha256(&verifier).as_str().to_owned()
+}
+
+/// 32 random bytes in base64url, as a request is known by that nobody may guess.
+pub fn nonce() -> String {
+    CsrfToken::new_random_len(32).into_secret()
 }
 
 /// What it means that Google sent `error` instead of a code (RFC 6749, section 4.1.2.1).

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use ee_auth_core::{Error, OAuthClient, Search, Secret};
 
-use crate::{Content, Document, earth_engine_client};
+use crate::{Content, earth_engine_client};
 
 /// Earth Engine's own client, which earthengine-api ships too.
 pub fn earth_engine() -> OAuthClient {

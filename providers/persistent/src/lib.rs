@@ -4,13 +4,21 @@
 //! `~/.config/earthengine/<profile>/credentials`, where rgee keeps its users. The keys are `refresh_token`,
 //! `client_id` and `client_secret` (Earth Engine's own client where they are missing), `scopes` and `project`. A file
 //! without a refresh token holds no credential: `earthengine set_project` writes such a one for its `project` alone.
+//!
+//! [`store()`] is how a login is put there.
+
+mod store;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ee_auth_core::host::Directory;
-use ee_auth_core::{BoxFuture, Error, Finding, Kind, Options, Outcome, Provider, Search, redact};
+use ee_auth_core::host::{Directory, Host};
+use ee_auth_core::{
+    BoxFuture, Error, Finding, Kind, Options, Outcome, ProfileName, Provider, Search, redact,
+};
 use ee_auth_google::{Content, credential};
+
+pub use store::{StoredProfile, profiles, remove, set_project, store};
 
 /// How `persistent` is configured: not at all. The profile chooses the file.
 pub const KIND: Kind = Kind {
@@ -22,10 +30,10 @@ pub const KIND: Kind = Kind {
     build: |_name, _options: &Options| Ok(Arc::new(Persistent)),
 };
 
-/// The file of the search's profile; `None` where the system has no home directory.
-pub fn credentials_file(search: &Search) -> Option<PathBuf> {
-    let mut path = search.host().environment.directory(Directory::Home)?.join(".config").join("earthengine");
-    if let Some(profile) = &search.settings().profile {
+/// The file of a profile, or of nobody in particular; `None` where the system has no home directory.
+pub fn credentials_file(host: &Host, profile: Option<&ProfileName>) -> Option<PathBuf> {
+    let mut path = host.environment.directory(Directory::Home)?.join(".config").join("earthengine");
+    if let Some(profile) = profile {
         path.push(profile.as_str());
     }
     Some(path.join("credentials"))
@@ -33,7 +41,7 @@ pub fn credentials_file(search: &Search) -> Option<PathBuf> {
 
 /// The project that is stored beside the credential, or without one; and the file that it is in.
 pub fn stored_project(search: &Search) -> Option<(String, PathBuf)> {
-    let path = credentials_file(search)?;
+    let path = credentials_file(search.host(), search.settings().profile.as_ref())?;
     // A file that cannot be read is the provider's to report, if it is asked.
     let document = Content::read_if_present(search, &path).ok()??.document().ok()?;
     Some((document.text("project").ok()??, path))
@@ -50,24 +58,25 @@ impl Provider for Persistent {
 
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
-            let Some(path) = credentials_file(search) else {
+            let settings = search.settings();
+            let Some(path) = credentials_file(search.host(), settings.profile.as_ref()) else {
                 return Finding::not_found("no home directory is known, so there is no stored credential")
                     .hint("set HOME");
             };
             let content = match Content::read_if_present(search, &path) {
                 Ok(Some(content)) => content,
                 Ok(None) => {
-                    return Finding::not_found(match &search.settings().profile {
+                    return Finding::not_found(match &settings.profile {
                         None => "nobody has logged in on this machine".to_owned(),
                         Some(profile) => format!("nobody has logged in as profile {profile}"),
                     })
-                    .hint("`earthengine authenticate` logs in and stores a credential there");
+                    .hint("`ee-auth login` logs in and stores a credential there");
                 }
                 Err(error) => return Finding::from(error),
             };
             // Whatever is wrong with the content, a new login puts it right.
             let log_in_again = |error: Error| match error.outcome() {
-                Outcome::Invalid => error.hint("log in again: `earthengine authenticate --force`"),
+                Outcome::Invalid => error.hint("log in again: `ee-auth login --force`"),
                 _ => error,
             };
             let document = match content.document() {
@@ -86,7 +95,7 @@ impl Provider for Persistent {
                         )
                 }
                 None => Finding::not_found(format!("{} holds no login", path.display()))
-                    .hint("`earthengine authenticate` logs in and stores a credential there"),
+                    .hint("`ee-auth login` logs in and stores a credential there"),
             }
         })
     }
