@@ -90,6 +90,18 @@ pub(crate) enum When {
 pub(crate) enum Command {
     /// Print an access token
     Token(Token),
+    /// Log in, and store the credential where earthengine-api finds it, too
+    Login(Login),
+    /// Remove the stored credential
+    Logout(Logout),
+    /// Store a project beside the credential, as `earthengine set_project` does
+    SetProject {
+        /// The project's id or number
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Remove the stored project
+    UnsetProject,
     /// Show the credential that is used: who, which project, which scopes
     Status(Status),
     /// Show every provider of the chain: what it looked at, why it was chosen or not, and the fix
@@ -99,6 +111,9 @@ pub(crate) enum Command {
     /// Show, make or check ee-auth.toml
     #[command(subcommand)]
     Config(Config),
+    /// Keep accounts apart
+    #[command(subcommand)]
+    Profile(Profile),
     /// Vouch for a project's ee-auth.toml, until it changes
     Trust(Trust),
     /// Look after the tokens that are kept between runs
@@ -127,6 +142,56 @@ pub(crate) struct Token {
     /// Get a new token, and leave stored ones alone
     #[arg(long)]
     pub(crate) no_cache: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Login {
+    /// notebook, localhost[:PORT], gcloud, gcloud-legacy, colab, appdefault, or a provider of ee-auth.toml that has a login;
+    /// chosen as ee.Authenticate() does where none is given
+    #[arg(long)]
+    pub(crate) mode: Option<String>,
+    /// Wait for nobody: print the address to open and the command that finishes the login
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Log in though there is a credential that works
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Ask for the read-only variants of the scopes
+    #[arg(long, conflicts_with = "scopes")]
+    pub(crate) read_only: bool,
+    /// Finish a login with this code, or the address that the browser ended at; - reads it from standard input
+    #[arg(long, value_name = "C", requires = "code_verifier", conflicts_with = "quiet")]
+    pub(crate) authorization_code: Option<String>,
+    /// The verifier that was given with the address
+    #[arg(long, value_name = "V", requires = "authorization_code")]
+    pub(crate) code_verifier: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Logout {
+    /// Tell Google, too, so that no copy of the credential can be used
+    #[arg(long)]
+    pub(crate) revoke: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Profile {
+    /// List the profiles and who is logged in; rgee's users are among them
+    List,
+    /// Use a profile wherever neither --profile nor EE_AUTH_PROFILE names one
+    Use {
+        /// The profile
+        #[arg(required_unless_present = "none")]
+        name: Option<String>,
+        /// Use none any more
+        #[arg(long, conflicts_with = "name")]
+        none: bool,
+    },
+    /// Remove the login that is stored for a profile
+    Remove {
+        /// The profile
+        name: String,
+    },
 }
 
 #[derive(Args, Debug)]

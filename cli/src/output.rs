@@ -205,7 +205,8 @@ pub(crate) fn attempt_json(attempt: &ee_auth::Attempt) -> Value {
     })
 }
 
-fn error_json(error: &Error) -> Value {
+/// An error as JSON.
+pub(crate) fn error_json(error: &Error) -> Value {
     json!({
         "code": error.code(),
         "provider": error.provider(),

@@ -214,7 +214,12 @@ pub struct Config {
 impl Config {
     /// The typed form of settings that were checked.
     pub(crate) fn new(settings: Settings, kinds: &[&'static Kind]) -> Self {
-        let mut endpoints = Endpoints::default();
+        let universe = settings
+            .get("security.universe_domain")
+            .and_then(string)
+            .unwrap_or_else(|| Located::new(DEFAULT_UNIVERSE.to_owned(), Origin::Default));
+        // The value was checked to be a domain.
+        let mut endpoints = Endpoints::in_universe(&universe.value).unwrap_or_default();
         for (name, setting) in settings.below("endpoints.") {
             if let Value::Url(url) = &setting.value {
                 endpoints.set(name, url.clone());
@@ -246,11 +251,8 @@ impl Config {
             cache_store: cache_store.unwrap_or_else(|| Located::new(CacheStore::default(), Origin::Default)),
             plugin_host: settings.get("plugins.host").and_then(path),
             endpoints,
-            trusted_hosts: TrustedHosts::new(hosts.unwrap_or_default()),
-            universe_domain: settings
-                .get("security.universe_domain")
-                .and_then(string)
-                .unwrap_or_else(|| Located::new(DEFAULT_UNIVERSE.to_owned(), Origin::Default)),
+            trusted_hosts: TrustedHosts::new(hosts.unwrap_or_default()).in_universe(&universe.value),
+            universe_domain: universe,
             allow_executables: settings
                 .get("security.allow_executables")
                 .and_then(switch)
@@ -268,6 +270,7 @@ impl Config {
             endpoints: self.endpoints.clone(),
             trusted_hosts: self.trusted_hosts.clone(),
             universe_domain: self.universe_domain.value.clone(),
+            allow_executables: self.allow_executables.value,
             profile: self.profile.as_ref().map(|profile| profile.value.clone()),
             passed: None,
         }

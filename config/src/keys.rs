@@ -63,6 +63,8 @@ pub enum ValueType {
     Bool,
     /// A string like `10s` or `5m`.
     Duration,
+    /// The number of a port.
+    Port,
     /// A table with keys of any name.
     Table,
     /// The name of a provider.
@@ -325,6 +327,7 @@ impl From<OptionType> for ValueType {
             OptionType::Strings => Self::Strings,
             OptionType::Bool => Self::Bool,
             OptionType::Duration => Self::Duration,
+            OptionType::Port => Self::Port,
             OptionType::Table => Self::Table,
             OptionType::Provider => Self::Provider,
             // A type that is newer than this crate is written as a string.
@@ -342,6 +345,7 @@ impl ValueType {
             Self::Strings => "an array of strings",
             Self::Bool => "true or false",
             Self::Duration => "a duration like \"10s\" or \"5m\"",
+            Self::Port => "a port number from 0 to 65535",
             Self::Table => "a table",
             Self::Provider => "the name of a provider",
             Self::Chain => "an array of names of providers",

@@ -88,6 +88,7 @@ fn leaf(key: &Key) -> Json {
 fn value(ty: ValueType) -> Json {
     match ty {
         ValueType::Bool => json!({"type": "boolean"}),
+        ValueType::Port => json!({"type": "integer", "minimum": 0, "maximum": 65535}),
         ValueType::Table => json!({"type": "object"}),
         ValueType::Choice(names) => json!({"enum": names}),
         ValueType::Endpoint | ValueType::MetadataEndpoint => {

@@ -78,6 +78,7 @@ impl Value {
             Self::Option(OptionValue::Duration(value)) => {
                 humantime::format_duration(*value).to_string().into()
             }
+            Self::Option(OptionValue::Port(port)) => (*port).into(),
             Self::Option(OptionValue::Table(table)) => Json::Object(hide_in(table)),
             Self::Option(_) => Json::Null,
             Self::Scopes(scopes) => scopes.short_names().map(hide).collect(),
@@ -94,6 +95,7 @@ impl Value {
                 "false" | "0" => Ok(Self::Option(OptionValue::Bool(false))),
                 _ => Err(Wrong::new(format!("must be true or false, not `{}`", shown(text)))),
             },
+            ValueType::Port => port(text, 10),
             _ if ty.is_list() => {
                 let items: Vec<_> = text
                     .split(',')
@@ -120,6 +122,7 @@ impl Value {
     ) -> Option<Self> {
         let result = match (ty, value.get_ref()) {
             (ValueType::Bool, DeValue::Boolean(value)) => Ok(Self::Option(OptionValue::Bool(*value))),
+            (ValueType::Port, DeValue::Integer(number)) => port(number.as_str(), number.radix()),
             (ValueType::Table, DeValue::Table(table)) => {
                 return json_table(table, name, problems)
                     .map(|table| Self::Option(OptionValue::Table(table)));
@@ -128,7 +131,7 @@ impl Value {
                 return list(ty, name, value.span(), items, problems);
             }
             (_, DeValue::String(text))
-                if !ty.is_list() && !matches!(ty, ValueType::Bool | ValueType::Table) =>
+                if !ty.is_list() && !matches!(ty, ValueType::Bool | ValueType::Port | ValueType::Table) =>
             {
                 scalar(ty, text, base)
             }
@@ -148,7 +151,9 @@ impl Value {
                     (ValueType::Duration, DeValue::Integer(seconds)) => {
                         problem.help(format!("write it as \"{}s\"", shown(seconds.as_str())))
                     }
-                    (ValueType::Bool, DeValue::String(_)) => problem.help("write it without quotes"),
+                    (ValueType::Bool | ValueType::Port, DeValue::String(_)) => {
+                        problem.help("write it without quotes")
+                    }
                     _ => problem,
                 });
                 return None;
@@ -203,6 +208,17 @@ fn list(
         }
         ValueType::Scopes => scopes(&texts).ok(),
         _ => Some(Value::Option(OptionValue::Strings(texts))),
+    }
+}
+
+fn port(digits: &str, radix: u32) -> Result<Value, Wrong> {
+    match u16::from_str_radix(digits, radix) {
+        Ok(port) => Ok(Value::Option(OptionValue::Port(port))),
+        Err(_) => {
+            let described = ValueType::Port.described();
+            Err(Wrong::new(format!("must be {described}, not `{}`", shown(digits)))
+                .help("0 means any that is free"))
+        }
     }
 }
 

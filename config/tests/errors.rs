@@ -251,6 +251,26 @@ error: `providers.vault.timeout`: `10 parsecs` is not a duration
 hint: write a number with its unit, like \"10s\", \"5m\" or \"1h\"",
     );
     refused(
+        "[providers.localhost]\nport = 65536",
+        "
+error: `providers.localhost.port` must be a port number from 0 to 65535, not `65536`
+ --> FILE:2:8
+  |
+2 | port = 65536
+  |        ^^^^^
+hint: 0 means any that is free",
+    );
+    refused(
+        "[providers.localhost]\nport = \"8085\"",
+        "
+error: `providers.localhost.port` must be a port number from 0 to 65535, not a string
+ --> FILE:2:8
+  |
+2 | port = \"8085\"
+  |        ^^^^^^
+hint: write it without quotes",
+    );
+    refused(
         "[login]\nclient_file = \"~bob/client.json\"",
         "
 error: `login.client_file`: `~bob/client.json`: of `~`, only `~/` is understood

@@ -462,3 +462,11 @@ fn a_provider_that_another_is_made_of_is_used() {
         |line: usize| format!("{USER_FILE}:{line}: the provider `idle` is declared, and no chain names it");
     assert_eq!(config.warnings, [idle(8), idle(14)]);
 }
+
+#[test]
+fn a_port_is_a_number() {
+    for (text, port) in [("8085", 8085), ("0", 0), ("0xFFFF", 65_535)] {
+        let config = config(&user(&format!("[providers.localhost]\nport = {text}\n")));
+        assert_eq!(config.providers["localhost"].options.port("port"), Some(port), "{text}");
+    }
+}

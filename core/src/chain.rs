@@ -22,6 +22,33 @@ impl Member {
     pub fn new(name: impl Into<String>, provider: Arc<dyn Provider>) -> Self {
         Self { name: name.into(), provider, continue_on: Vec::new(), expect: Expectation::default() }
     }
+
+    /// What the provider answers, once what it found was held against [`Member::expect`].
+    pub async fn find(&self, search: &Search) -> Finding {
+        match self.provider.find(search).await {
+            Finding::Found(found) => match self.expect.check(&found) {
+                Ok(()) => Finding::Found(found),
+                Err(error) => Finding::Failed(error),
+            },
+            other => other,
+        }
+    }
+
+    /// Whether a failure counts as a skip: by what is said of this provider, or of one that it wraps.
+    fn continues_on(&self, failure: Outcome) -> bool {
+        self.continue_on.contains(&failure)
+            || self.provider.source().is_some_and(|source| source.continues_on(failure))
+    }
+}
+
+/// The same provider under the same name.
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && Arc::ptr_eq(&self.provider, &other.provider)
+            && self.continue_on == other.continue_on
+            && self.expect == other.expect
+    }
 }
 
 /// `expect`: what a credential must be, or it is rejected. What is not known does not match.
@@ -34,7 +61,11 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    fn check(&self, found: &Found) -> Result<(), Error> {
+    /// Holds a credential against it.
+    ///
+    /// # Errors
+    /// [`Outcome::Rejected`] where it is another, or does not say.
+    pub fn check(&self, found: &Found) -> Result<(), Error> {
         let project = found.quota_project.as_ref().or(found.project.as_ref());
         for (what, expected, actual) in
             [("principal", &self.principal, found.principal.as_ref()), ("project", &self.project, project)]
@@ -130,14 +161,7 @@ impl Chain {
         let mut members = self.members.iter();
         let mut result = None;
         for member in members.by_ref() {
-            let finding = match member.provider.find(search).await {
-                Finding::Found(found) => match member.expect.check(&found) {
-                    Ok(()) => Finding::Found(found),
-                    Err(error) => Finding::Failed(error),
-                },
-                other => other,
-            };
-            let outcome = match finding {
+            let outcome = match member.find(search).await {
                 Finding::Found(found) => {
                     let outcome = AttemptOutcome::Found(found.origin.clone());
                     result = Some(Ok((member.clone(), *found)));
@@ -147,7 +171,7 @@ impl Chain {
                 Finding::NotProbed(reason) => AttemptOutcome::NotProbed(reason),
                 Finding::Failed(error) => {
                     let error = error.of_provider(&member.name);
-                    let continued = member.continue_on.contains(&error.outcome());
+                    let continued = member.continues_on(error.outcome());
                     if continued {
                         deferred.get_or_insert(error.clone());
                     } else {

@@ -9,7 +9,9 @@ use arc_swap::{ArcSwapOption, Guard};
 
 use crate::flight::Flight;
 use crate::token::Held;
-use crate::{Error, Exchange, Found, Kind, Project, Scopes, Token, TokenGuard, TokenKey, TokenStore};
+use crate::{
+    Error, Exchange, Found, IdToken, Kind, Project, Scopes, Token, TokenGuard, TokenKey, TokenStore,
+};
 
 type Landing = Result<Arc<Held>, Error>;
 
@@ -110,6 +112,25 @@ impl Credential {
             Some(guard) => Ok(guard),
             None => self.exchanged(least).await,
         }
+    }
+
+    /// A new ID token for `audience`: the address of the service that is to know who asks. Blocks. None is kept, so a
+    /// caller that makes many requests keeps it until it expires.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](crate::Outcome::Invalid), code `id_token`, for a credential that has none, as a person's login.
+    /// Else as [`Credential::token`].
+    pub fn id_token(&self, audience: &str) -> Result<IdToken, Error> {
+        pollster::block_on(self.id_token_async(audience))
+    }
+
+    /// As [`Credential::id_token`], without blocking the thread. May be polled on any executor.
+    ///
+    /// # Errors
+    /// As [`Credential::id_token`].
+    pub async fn id_token_async(&self, audience: &str) -> Result<IdToken, Error> {
+        let got = self.0.found.source.id_token(&self.0.exchange, audience).await;
+        got.map_err(|error| error.of_provider(&self.0.provider))
     }
 
     /// The token that is held already, in memory or in the store, if it is valid. Makes no exchange.
@@ -324,6 +345,9 @@ impl Shared {
     /// Takes a token into memory. One from the store is taken only if no server has refused it, which is `false`, and
     /// never in the place of one that lives longer.
     fn adopt(&self, held: &Arc<Held>) -> bool {
+        if !self.found.source.is_kept() {
+            return true;
+        }
         // Held to the end, so that what is refused meanwhile is not put back.
         let refused = self.refused();
         if held.stored {

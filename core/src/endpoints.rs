@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::Error;
+use crate::{Error, redact};
 
 /// The addresses of the services in use. The defaults are Google's; only the user's own configuration changes them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,25 @@ impl Endpoints {
         ("earthengine", "https://earthengine.googleapis.com"),
     ];
 
+    /// The addresses in a universe: those of Google's services that federation needs are under its domain. For
+    /// `googleapis.com` these are [`Endpoints::default`].
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](crate::Outcome::Invalid) where `domain` is no domain.
+    pub fn in_universe(domain: &str) -> Result<Self, Error> {
+        let at = |address: String| {
+            Url::parse(&address).map_err(|_| {
+                Error::invalid("universe", format!("`{}` is not the domain of a universe", redact(domain)))
+                    .hint("correct `universe_domain` under `[security]`: `googleapis.com` for all but private clouds")
+            })
+        };
+        Ok(Self {
+            sts: at(format!("https://sts.{domain}/v1/token"))?,
+            iam_credentials: at(format!("https://iamcredentials.{domain}"))?,
+            ..Self::default()
+        })
+    }
+
     /// Sets the endpoint called `name`; `false` where there is none of that name.
     pub fn set(&mut self, name: &str, url: Url) -> bool {
         let slot = match name {
@@ -75,6 +94,56 @@ impl Endpoints {
             Some(named) => trusted.check(Field::TokenUri, named),
         }
     }
+
+    /// Where a subject token or a workforce login's refresh token goes whose file names `named` as its STS.
+    ///
+    /// As with [`Endpoints::token_for`], Google's own address means "Google": where the user's configuration has another
+    /// STS, that one is asked, for the same thing (`/v1/token`, `/v1/oauthtoken`).
+    ///
+    /// # Errors
+    /// [`Outcome::Untrusted`](crate::Outcome::Untrusted) for a host that is not listed for an STS.
+    pub fn sts_for(&self, named: Option<&str>, trusted: &TrustedHosts) -> Result<Url, Error> {
+        let Some(named) = named else { return Ok(self.sts.clone()) };
+        if let Some(same) = at_origin_of(&self.sts, named) {
+            return Ok(same);
+        }
+        let named = trusted.check(Field::Sts, named)?;
+        if !trusted.is_google(Field::Sts, &named) || trusted.is_google(Field::Sts, &self.sts) {
+            return Ok(named);
+        }
+        let mut own = self.sts.clone();
+        if let (Ok(mut path), Some(last)) =
+            (own.path_segments_mut(), named.path_segments().and_then(Iterator::last))
+        {
+            path.pop().push(last);
+        }
+        Ok(own)
+    }
+
+    /// Where a token goes whose file names `named` for impersonation: the whole address of a method of the IAM
+    /// credentials API. Google's own means "Google", as with [`Endpoints::token_for`].
+    ///
+    /// # Errors
+    /// [`Outcome::Untrusted`](crate::Outcome::Untrusted) for a host that is not listed for impersonation.
+    pub fn impersonation_for(&self, named: &str, trusted: &TrustedHosts) -> Result<Url, Error> {
+        let field = Field::Impersonation;
+        if let Some(same) = at_origin_of(&self.iam_credentials, named) {
+            return Ok(same);
+        }
+        let named = trusted.check(field, named)?;
+        if !trusted.is_google(field, &named) || trusted.is_google(field, &self.iam_credentials) {
+            return Ok(named);
+        }
+        let mut own = self.iam_credentials.clone();
+        own.set_path(&format!("{}{}", own.path().trim_end_matches('/'), named.path()));
+        Ok(own)
+    }
+}
+
+/// The address in `named`, where it is on the server that the user's own configuration has.
+fn at_origin_of(own: &Url, named: &str) -> Option<Url> {
+    let plain = |url: &Url| url.username().is_empty() && url.password().is_none();
+    Url::parse(named).ok().filter(|url| url.origin() == own.origin() && plain(url))
 }
 
 /// The addresses under which Google's token endpoint is known, in files of every age.
@@ -118,21 +187,68 @@ impl Field {
         }
     }
 
-    /// Google's hosts for this field.
-    fn google_hosts(self) -> &'static [&'static str] {
+    /// Whether `host` is one of Google's for this field, in the universe with this domain.
+    fn is_google(self, host: &str, universe: &str) -> bool {
         match self {
             // Not www.googleapis.com, whose other addresses store what is posted to them in anybody's bucket; the two
             // that are token endpoints are in `GOOGLE_TOKEN_ADDRESSES`.
-            Self::TokenUri => &["oauth2.googleapis.com", "oauth2.mtls.googleapis.com", "accounts.google.com"],
-            Self::Sts => &["sts.googleapis.com", "sts.mtls.googleapis.com"],
-            Self::Impersonation => &["iamcredentials.googleapis.com", "iamcredentials.mtls.googleapis.com"],
+            Self::TokenUri => {
+                ["oauth2.googleapis.com", "oauth2.mtls.googleapis.com", "accounts.google.com"].contains(&host)
+            }
+            Self::Sts => is_service("sts", host, universe),
+            Self::Impersonation => is_service("iamcredentials", host, universe),
         }
     }
 }
 
+/// Whether `host` is an address of a service: global, regional or private, with mutual TLS or without.
+///
+/// The forms are those that Google's libraries allowed while they checked (google-auth 2.0 to 2.16: five patterns a field)
+/// and the regional endpoints of today. Where those have "anything without a dot" for the region, this wants the form of
+/// a region: else `sts.storage.googleapis.com` would pass, which is anybody's bucket of the name `sts`.
+fn is_service(service: &str, host: &str, universe: &str) -> bool {
+    let Some(name) = host.strip_suffix(universe).and_then(|name| name.strip_suffix('.')) else {
+        return false;
+    };
+    let name = name.strip_suffix(".mtls").unwrap_or(name);
+    let labels: Vec<_> = name.split('.').collect();
+    match labels.as_slice() {
+        [one] => {
+            *one == service
+                || one
+                    .strip_suffix(service)
+                    .and_then(|region| region.strip_suffix('-'))
+                    .is_some_and(is_region)
+        }
+        // Private Service Connect: the name is the user's, and what answers is the service.
+        [one, "p"] => one.strip_prefix(service).is_some_and(|name| name.starts_with('-')),
+        [one, region] if *one == service => is_region(region),
+        [region, one] if *one == service => is_region(region),
+        [one, region, "rep"] => *one == service && is_region(region),
+        _ => false,
+    }
+}
+
+/// Whether this has the form of a region's name: `europe-west4`, `northamerica-northeast1`; or is a multi-region.
+fn is_region(name: &str) -> bool {
+    let Some((area, place)) = name.split_once('-') else { return ["us", "eu"].contains(&name) };
+    let direction = place.trim_end_matches(|c: char| c.is_ascii_digit());
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    is_word(area) && is_word(direction) && direction.len() < place.len()
+}
+
 /// `security.token_hosts`: hosts beyond Google's that a credential file may name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedHosts(Vec<String>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedHosts {
+    listed: Vec<String>,
+    universe: String,
+}
+
+impl Default for TrustedHosts {
+    fn default() -> Self {
+        Self::new(std::iter::empty::<String>())
+    }
+}
 
 impl TrustedHosts {
     /// Hosts by name or number, with an optional port. A loopback address allows plain http there.
@@ -141,7 +257,33 @@ impl TrustedHosts {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        Self(hosts.into_iter().map(|host| host.into().to_ascii_lowercase()).collect())
+        Self {
+            listed: hosts.into_iter().map(|host| host.into().to_ascii_lowercase()).collect(),
+            universe: "googleapis.com".to_owned(),
+        }
+    }
+
+    /// The same hosts, with those of another universe in the place of Google's. Only the user's own configuration
+    /// chooses one.
+    #[must_use]
+    pub fn in_universe(mut self, domain: &str) -> Self {
+        self.universe = domain.to_ascii_lowercase();
+        self
+    }
+
+    /// Whether the user listed the host of an address, with its port or without.
+    pub fn lists(&self, url: &Url) -> bool {
+        let Some(name) = url.host().map(|host| host.to_string().to_ascii_lowercase()) else { return false };
+        let with_port = url.port().map(|port| format!("{name}:{port}"));
+        let bare = name.trim_matches(['[', ']']);
+        self.listed
+            .iter()
+            .any(|trusted| trusted == &name || trusted == bare || Some(trusted) == with_port.as_ref())
+    }
+
+    /// Whether an address is one of Google's for `field`, on the usual port.
+    fn is_google(&self, field: Field, url: &Url) -> bool {
+        url.port().is_none() && url.host_str().is_some_and(|host| field.is_google(host, &self.universe))
     }
 
     /// The address in `text`, if a secret may be sent to it.
@@ -168,13 +310,8 @@ impl TrustedHosts {
                 .hint("download the credential file again"));
         };
         let name = host.to_string().to_ascii_lowercase();
-        let with_port = url.port().map(|port| format!("{name}:{port}"));
-        let bare = name.trim_matches(['[', ']']);
-        let listed = self
-            .0
-            .iter()
-            .any(|trusted| trusted == &name || trusted == bare || Some(trusted) == with_port.as_ref());
-        let google = field.google_hosts().contains(&name.as_str()) && url.port().is_none();
+        let listed = self.lists(&url);
+        let google = self.is_google(field, &url);
         let secure = url.scheme() == "https" || (url.scheme() == "http" && listed && is_loopback(&host));
         let disguised = !url.username().is_empty() || url.password().is_some();
         if (google || listed) && secure && !disguised {
@@ -228,6 +365,93 @@ mod tests {
             let error = hosts.check(field, address).expect_err(address);
             assert!(matches!(error.outcome(), Outcome::Untrusted | Outcome::Invalid), "{address}");
         }
+    }
+
+    #[test]
+    fn a_service_has_its_global_regional_and_private_addresses() {
+        let hosts = TrustedHosts::default();
+        for host in [
+            "sts.googleapis.com",
+            "sts.mtls.googleapis.com",
+            "sts.us-central1.googleapis.com",
+            "us-central1.sts.googleapis.com",
+            "us-central1-sts.googleapis.com",
+            "us-central1-sts.mtls.googleapis.com",
+            "sts.europe-west4.rep.googleapis.com",
+            "sts.us.rep.googleapis.com",
+            "sts-own.p.googleapis.com",
+        ] {
+            assert!(hosts.check(Field::Sts, &format!("https://{host}/v1/token")).is_ok(), "{host}");
+            let other = host.replace("sts", "iamcredentials");
+            assert!(hosts.check(Field::Impersonation, &format!("https://{other}/v1/x")).is_ok(), "{other}");
+            assert!(hosts.check(Field::Impersonation, &format!("https://{host}/v1/x")).is_err(), "{host}");
+        }
+        for host in [
+            // Buckets of the names `sts` and `us-central1-sts`.
+            "sts.storage.googleapis.com",
+            "us-central1-sts.storage.googleapis.com",
+            "sts.storage.us-central1.rep.googleapis.com",
+            "us-central1.sts.storage.googleapis.com",
+            "x-sts.googleapis.com",
+            "xsts.googleapis.com",
+            "-sts.googleapis.com",
+            "sts.googleapis.com.evil.example",
+            "sts.googleapis.co",
+            "googleapis.com",
+            "stsgoogleapis.com",
+            "evil.sts.googleapis.com",
+            "sts.sts.googleapis.com",
+            "stsx.p.googleapis.com",
+        ] {
+            let error = hosts.check(Field::Sts, &format!("https://{host}/v1/token")).expect_err(host);
+            assert_eq!(error.outcome(), Outcome::Untrusted, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_universe_has_its_own_services() {
+        let hosts = TrustedHosts::default().in_universe("cloud.example");
+        assert!(hosts.check(Field::Sts, "https://sts.cloud.example/v1/token").is_ok());
+        assert!(hosts.check(Field::Sts, "https://sts.googleapis.com/v1/token").is_err());
+        let endpoints = Endpoints::in_universe("cloud.example").unwrap();
+        assert_eq!(endpoints.sts.as_str(), "https://sts.cloud.example/v1/token");
+        assert_eq!(endpoints.iam_credentials.as_str(), "https://iamcredentials.cloud.example/");
+        assert_eq!(Endpoints::in_universe("googleapis.com").unwrap(), Endpoints::default());
+        assert!(Endpoints::in_universe("a b").is_err());
+    }
+
+    #[test]
+    fn googles_services_in_a_file_mean_the_configured_ones() {
+        let trusted = TrustedHosts::default();
+        let plain = Endpoints::default();
+        let mut own = Endpoints::default();
+        own.set("sts", Url::parse("http://127.0.0.1:1/v1/token").unwrap());
+        own.set("iam_credentials", Url::parse("http://127.0.0.1:1").unwrap());
+        let sts = |endpoints: &Endpoints, named| endpoints.sts_for(named, &trusted).map(String::from);
+        for (named, unchanged, changed) in [
+            (None, "https://sts.googleapis.com/v1/token", "http://127.0.0.1:1/v1/token"),
+            (
+                Some("https://sts.googleapis.com/v1/oauthtoken"),
+                "https://sts.googleapis.com/v1/oauthtoken",
+                "http://127.0.0.1:1/v1/oauthtoken",
+            ),
+            (
+                Some("https://sts.mtls.googleapis.com/v1/token"),
+                "https://sts.mtls.googleapis.com/v1/token",
+                "http://127.0.0.1:1/v1/token",
+            ),
+        ] {
+            assert_eq!(sts(&plain, named).unwrap(), unchanged);
+            assert_eq!(sts(&own, named).unwrap(), changed);
+        }
+        assert_eq!(sts(&own, Some("http://127.0.0.1:1/x")).unwrap(), "http://127.0.0.1:1/x");
+        assert!(sts(&own, Some("http://127.0.0.1:2/x")).is_err());
+        let method = "/v1/projects/-/serviceAccounts/r@p.iam.gserviceaccount.com:generateAccessToken";
+        let google = format!("https://iamcredentials.googleapis.com{method}");
+        let iam = |endpoints: &Endpoints| endpoints.impersonation_for(&google, &trusted).map(String::from);
+        assert_eq!(iam(&plain).unwrap(), google);
+        assert_eq!(iam(&own).unwrap(), format!("http://127.0.0.1:1{method}"));
+        assert!(own.impersonation_for("https://evil.example/v1/x", &trusted).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::host::{BoxFuture, Host};
-use crate::{Error, Scopes, Settings, Token, TokenKey};
+use crate::{Error, IdToken, Scopes, Settings, Token, TokenKey};
 
 /// A credential as a provider found it: a source of tokens, and what is known of it.
 #[derive(Debug)]
@@ -59,10 +59,38 @@ pub trait TokenSource: Send + Sync + fmt::Debug {
     /// with [`Credential::token_async`](crate::Credential::token_async).
     fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>>;
 
+    /// Gets a new ID token for `audience` (OpenID Connect Core, section 2). Never kept. Runs wherever the caller is, and
+    /// awaits as [`TokenSource::exchange`] does.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](crate::Outcome::Invalid), code `id_token`, for a credential that has none: a person's login,
+    /// whose ID tokens are for its own OAuth client alone, and whatever is but an access token. Else as an exchange.
+    fn id_token<'a>(
+        &'a self,
+        exchange: &'a Exchange,
+        audience: &'a str,
+    ) -> BoxFuture<'a, Result<IdToken, Error>> {
+        let _ = (exchange, audience);
+        Box::pin(std::future::ready(Err(Error::invalid(
+            "id_token",
+            "this credential has no ID tokens for an audience of one's choice",
+        )
+        .hint(
+            "a service account's key, an impersonated service account and the metadata server have them; a person's \
+             login has one for its own OAuth client alone: wrap it with a provider of the kind `impersonate`",
+        ))))
+    }
+
     /// What makes its tokens differ from others, for a [`TokenStore`](crate::TokenStore). `None`, unless told otherwise, for
     /// tokens that are not to be kept: those that belong to a machine or to another program.
     fn key(&self) -> Option<TokenKey> {
         None
+    }
+
+    /// Whether the token that the last exchange got may be lent again. One that may not is lent to those who wait for that
+    /// exchange, and to nobody after them.
+    fn is_kept(&self) -> bool {
+        true
     }
 
     /// How long before its expiry a token should be replaced, given how long it lives in all. A caller with a valid

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{Error, Provider};
+use crate::{Error, Member, Provider};
 
 /// A kind of provider: its name in `ee-auth.toml`, what may be set for it, and how one is made.
 ///
@@ -64,9 +64,12 @@ pub enum OptionType {
     Bool,
     /// A string like `10s` or `5m`.
     Duration,
+    /// A whole number from 0 to 65535; 0 means any port.
+    Port,
     /// A table, handed on as it is.
     Table,
-    /// The name of another provider, as `chain` has them. Its value is an [`OptionValue::String`].
+    /// The name of another provider, as `chain` has them: an [`OptionValue::String`] in a configuration, an
+    /// [`OptionValue::Provider`] when a provider is built.
     Provider,
 }
 
@@ -84,8 +87,13 @@ pub enum OptionValue {
     Bool(bool),
     /// [`OptionType::Duration`]
     Duration(Duration),
+    /// [`OptionType::Port`]
+    Port(u16),
     /// [`OptionType::Table`]
     Table(serde_json::Map<String, serde_json::Value>),
+    /// [`OptionType::Provider`], built: whoever builds a provider first builds those that it names, so that no provider
+    /// has to know of others.
+    Provider(Member),
 }
 
 /// The options of one provider, checked against its kind.
@@ -144,6 +152,22 @@ impl Options {
     pub fn duration(&self, name: &str) -> Option<Duration> {
         match self.0.get(name)? {
             OptionValue::Duration(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The provider that an option names.
+    pub fn provider(&self, name: &str) -> Option<Member> {
+        match self.0.get(name)? {
+            OptionValue::Provider(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
+    /// The value of a port option.
+    pub fn port(&self, name: &str) -> Option<u16> {
+        match self.0.get(name)? {
+            OptionValue::Port(value) => Some(*value),
             _ => None,
         }
     }

@@ -15,6 +15,13 @@ pub trait Login: Send + Sync {
     /// Runs the login to its end; with [`LoginRequest::quiet`], as far as it goes without waiting for anybody.
     fn log_in<'a>(&'a self, request: &'a LoginRequest) -> BoxFuture<'a, Result<LoggedIn, Error>>;
 
+    /// Forgets the credential where the login keeps it itself, as a plugin's does; `false` where whoever asked for the login
+    /// stored it, and so removes it.
+    fn log_out<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<bool, Error>> {
+        let _ = exchange;
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
     /// Finishes a login that ended [`LoggedIn::Unfinished`], perhaps in another process: with what the person was given to
     /// paste, and the verifier.
     fn finish<'a>(

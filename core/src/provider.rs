@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::host::BoxFuture;
-use crate::{Error, Found, Kind, Login, Search};
+use crate::{Error, Found, Kind, Login, Member, Search};
 
 /// One way to obtain a credential.
 ///
@@ -49,6 +49,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Whether there is a credential here. No network, [`Kind`] `metadata` and plugins aside.
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding>;
+
+    /// The provider that this one wraps, where it makes something else of what another finds. Where its failures are to
+    /// count as a skip (`on` in its table), they do so here, too.
+    fn source(&self) -> Option<&Member> {
+        None
+    }
 
     /// The login that this provider has, where a person can obtain a credential through it.
     fn login(&self) -> Option<&dyn Login> {

@@ -39,6 +39,11 @@ impl Scopes {
         ])
     }
 
+    /// `cloud-platform` alone: what the IAM credentials API wants of a credential that is to stand for another.
+    pub fn cloud_platform() -> Self {
+        Self::known(&["cloud-platform"])
+    }
+
     fn known(names: &[&str]) -> Self {
         Self(names.iter().map(|name| format!("{PREFIX}{name}")).collect())
     }

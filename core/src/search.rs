@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use crate::host::{FileRead, FileReadError, Host, MAX_CREDENTIAL_FILE};
 use crate::{Endpoints, Error, ProfileName, Scopes, Secret, TrustedHosts};
@@ -18,6 +18,9 @@ pub struct Settings {
     pub trusted_hosts: TrustedHosts,
     /// The universe of Google Cloud that the user has chosen; `googleapis.com` for all but private clouds.
     pub universe_domain: String,
+    /// Whether programs that a credential file names may be run (`security.allow_executables`, or Google's own
+    /// `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES`).
+    pub allow_executables: bool,
     /// The chosen profile.
     pub profile: Option<ProfileName>,
     /// What the caller passed for the provider `explicit`.
@@ -31,6 +34,7 @@ impl Default for Settings {
             endpoints: Endpoints::default(),
             trusted_hosts: TrustedHosts::default(),
             universe_domain: "googleapis.com".to_owned(),
+            allow_executables: false,
             profile: None,
             passed: None,
         }
@@ -124,13 +128,25 @@ pub struct Search {
     host: Host,
     settings: Settings,
     offline: bool,
-    looks: Mutex<Vec<Look>>,
+    looks: Arc<Mutex<Vec<Look>>>,
 }
 
 impl Search {
     /// A search on `host` with `settings`.
     pub fn new(host: Host, settings: Settings) -> Self {
-        Self { host, settings, offline: false, looks: Mutex::default() }
+        Self { host, settings, offline: false, looks: Arc::default() }
+    }
+
+    /// A search for a credential whose tokens are to have these scopes, whatever the settings say: for one that is only
+    /// a step on the way to another. Where it looks is remembered by this search, too.
+    #[must_use]
+    pub fn asking_for(&self, scopes: Scopes) -> Self {
+        Self {
+            host: self.host.clone(),
+            settings: Settings { scopes: Some(scopes), ..self.settings.clone() },
+            offline: self.offline,
+            looks: self.looks.clone(),
+        }
     }
 
     /// The same search, which may use neither processes nor the network.

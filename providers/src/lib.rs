@@ -18,12 +18,14 @@
 //! nanoseconds, so ask for one at every request instead of keeping it. Processes share them too, through files that
 //! only the user can read, unless [`Resolver::no_cache`] or the configuration says otherwise: see [`cache`].
 
+mod login;
 mod project;
 mod registry;
 mod resolver;
 mod token_info;
 
 pub mod earth_engine;
+pub mod stored;
 
 pub use ee_auth_cache as cache;
 pub use ee_auth_config as config;
@@ -33,9 +35,18 @@ pub use ee_auth_core::{
     ProfileName, Project, Saw, Scopes, Secret, Skip, SkipReason, Token, TokenGuard, looks_like_credential,
     quoted, redact,
 };
+pub use login::{Login, LoginOutcome, LoginReport, UnfinishedLogin};
 pub use registry::kinds;
 pub use resolver::{Resolved, Resolver};
-pub use token_info::{TokenInfo, token_info};
+pub use token_info::{TokenInfo, token_info, token_info_async};
+
+/// Asks whoever sits in front of the machine for one line. Blocks.
+///
+/// # Errors
+/// [`std::io::ErrorKind::UnexpectedEof`] where nobody answers.
+pub fn ask(host: &Host, question: &str) -> std::io::Result<Secret> {
+    pollster::block_on(host.person.ask(question))
+}
 
 /// Where credentials come from.
 #[derive(Debug)]

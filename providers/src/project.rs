@@ -31,7 +31,6 @@ fn candidates(config: &Config, search: &Search, found: Option<&Found>) -> Vec<Pr
         ProjectCandidate::named("EARTHENGINE_PROJECT", variable("EARTHENGINE_PROJECT")),
         of_config(in_file),
     ];
-    #[cfg(feature = "persistent")]
     if let Some((id, path)) = ee_auth_persistent::stored_project(search) {
         candidates.push(ProjectCandidate::named(path.display().to_string(), Some(id)));
     }

@@ -10,7 +10,6 @@ pub fn kinds() -> &'static [&'static Kind] {
         &ee_auth_environment::KIND,
         #[cfg(feature = "service_account")]
         &ee_auth_service_account::KIND,
-        #[cfg(feature = "persistent")]
         &ee_auth_persistent::KIND,
         #[cfg(feature = "application_default")]
         &ee_auth_application_default::KIND,
@@ -22,6 +21,10 @@ pub fn kinds() -> &'static [&'static Kind] {
         &ee_auth_notebook::KIND,
         #[cfg(feature = "localhost")]
         &ee_auth_localhost::KIND,
+        #[cfg(feature = "colab")]
+        &ee_auth_colab::KIND,
+        #[cfg(feature = "impersonate")]
+        &ee_auth_impersonate::KIND,
     ];
     KINDS
 }

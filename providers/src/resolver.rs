@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ee_auth_cache::DiskCache;
-use ee_auth_config::{CacheStore, Config, Flags};
+use ee_auth_config::{CacheStore, Config, Flags, ProviderConfig};
 use ee_auth_core::{
-    Attempt, Chain, Credential, Error, Exchange, Host, Member, Options, Passed, Project, Resolution, Search,
-    Secret, Settings, TokenStore,
+    Attempt, Chain, Credential, Error, Exchange, Host, Member, OptionType, OptionValue, Options, Passed,
+    Project, Resolution, Search, Secret, Settings, TokenStore,
 };
 
+use crate::login::{self, Login};
 use crate::{kinds, project};
 
 /// Finds a credential. Made by [`Credentials::builder`](crate::Credentials::builder).
@@ -26,6 +27,7 @@ pub struct Resolver {
     passed: Option<Passed>,
     offline: bool,
     no_cache: bool,
+    interactive: bool,
 }
 
 /// What a chain came to, with everything that was tried.
@@ -44,7 +46,14 @@ pub struct Resolved {
 impl Resolver {
     /// A resolver on `host`.
     pub fn new(host: Host) -> Self {
-        Self { host, flags: Flags::default(), passed: None, offline: false, no_cache: false }
+        Self {
+            host,
+            flags: Flags::default(),
+            passed: None,
+            offline: false,
+            no_cache: false,
+            interactive: false,
+        }
     }
 
     /// Takes all of what a command line may set; replaces what was set before.
@@ -115,6 +124,19 @@ impl Resolver {
         self
     }
 
+    /// Logs in where the whole chain has nothing, a provider in it could ask a person, and there is a person to ask: with the
+    /// login that [`Resolver::login`] would choose, among those in the chain.
+    #[must_use]
+    pub fn interactive(mut self, interactive: bool) -> Self {
+        self.interactive = interactive;
+        self
+    }
+
+    /// A login with these settings, to be run.
+    pub fn login(self) -> Login {
+        Login::new(self)
+    }
+
     /// The host that everything is asked through.
     pub fn host(&self) -> &Host {
         &self.host
@@ -163,7 +185,11 @@ impl Resolver {
         let store = self.store(&config)?;
         let settings = Settings { passed: self.passed.clone(), ..config.settings() };
         let search = Search::new(self.host.clone(), settings.clone()).offline(self.offline);
-        let Resolution { attempts, result } = chain.resolve(&search).await;
+        let mut resolution = chain.resolve(&search).await;
+        if self.interactive && !self.offline {
+            login::second_pass(&config, &chain, &search, &mut resolution).await;
+        }
+        let Resolution { attempts, result } = resolution;
         let project = project::resolve(&config, &search, result.as_ref().ok().map(|(_, found)| found));
         let credential = match (&project, result) {
             (_, Err(error)) => Err(error),
@@ -203,15 +229,7 @@ impl Resolver {
 /// The providers of the chain, each with its options. What the caller passes is meant to be used, so it is asked for first
 /// where the chain leaves it out.
 fn chain(config: &Config, passed: bool) -> Result<Chain, Error> {
-    let members = config.chain_providers().map(|declared| {
-        let provider = (declared.kind.build)(&declared.name, &declared.options)
-            .map_err(|error| error.of_provider(&declared.name).in_place(&declared.declared_in.to_string()))?;
-        Ok(Member {
-            continue_on: declared.continue_on.clone(),
-            expect: declared.expect.clone(),
-            ..Member::new(&declared.name, provider)
-        })
-    });
+    let members = config.chain_providers().map(|declared| member(config, declared));
     let mut members = members.collect::<Result<Vec<_>, Error>>()?;
     let explicit = &ee_auth_explicit::KIND;
     if passed && !members.iter().any(|member| member.provider.kind().name == explicit.name) {
@@ -219,4 +237,25 @@ fn chain(config: &Config, passed: bool) -> Result<Chain, Error> {
         members.insert(0, Member::new(explicit.name, provider));
     }
     Ok(Chain::new(members))
+}
+
+/// A provider of the configuration, and before it those that its options name. The configuration has no cycles.
+///
+/// # Errors
+/// [`Outcome::Invalid`](crate::Outcome::Invalid) for options that contradict each other.
+pub(crate) fn member(config: &Config, declared: &ProviderConfig) -> Result<Member, Error> {
+    let mut options = declared.options.clone();
+    for option in declared.kind.options.iter().filter(|option| option.value == OptionType::Provider) {
+        let named = options.string(option.name).and_then(|name| config.providers.get(&name));
+        if let Some(named) = named {
+            options.set(option.name, OptionValue::Provider(member(config, named)?));
+        }
+    }
+    let provider = (declared.kind.build)(&declared.name, &options)
+        .map_err(|error| error.of_provider(&declared.name).in_place(&declared.declared_in.to_string()))?;
+    Ok(Member {
+        continue_on: declared.continue_on.clone(),
+        expect: declared.expect.clone(),
+        ..Member::new(&declared.name, provider)
+    })
 }

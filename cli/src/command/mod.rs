@@ -4,6 +4,10 @@ mod cache;
 mod completions;
 mod config;
 mod explain;
+mod login;
+mod logout;
+mod profile;
+mod project;
 mod providers;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -33,6 +37,11 @@ pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<E
     let done = |()| ExitCode::SUCCESS;
     match command {
         Command::Token(options) => token::run(resolver, &options, output).map(done),
+        Command::Login(options) => login::run(resolver, options, &global, output).map(done),
+        Command::Logout(options) => logout::run(&resolver, &options, output).map(done),
+        Command::SetProject { id } => project::run(&resolver, Some(&id), output).map(done),
+        Command::UnsetProject => project::run(&resolver, None, output).map(done),
+        Command::Profile(options) => profile::run(&resolver, options, &host, output).map(done),
         Command::Status(options) => status::run(resolver, &options, output).map(done),
         Command::Explain(options) => explain::run(resolver, &options, output),
         Command::Providers => providers::run(&resolver, output).map(done),

@@ -8,7 +8,7 @@ use crate::arguments::{Format, Token};
 use crate::output::Output;
 
 pub(crate) fn run(resolver: Resolver, options: &Token, output: &Output) -> Result<(), Error> {
-    let resolver = resolver.no_cache(options.no_cache);
+    let resolver = resolver.no_cache(options.no_cache).interactive(true);
     let resolved = resolver.look()?;
     warn_of(&resolved.config);
     let credential = resolved.credential?;

@@ -43,7 +43,8 @@ static APPLICATION_DEFAULT: Kind = kind("application_default", false, &[]);
 static GCLOUD: Kind = kind("gcloud", false, &[]);
 static METADATA: Kind = kind("metadata", false, &[]);
 static NOTEBOOK: Kind = kind("notebook", false, &[]);
-static LOCALHOST: Kind = kind("localhost", false, &[]);
+static LOCALHOST: Kind =
+    kind("localhost", false, &[option("port", OptionType::Port), option("timeout", OptionType::Duration)]);
 static EXEC: Kind = kind(
     "exec",
     true,

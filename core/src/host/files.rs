@@ -35,6 +35,8 @@ pub struct FileStatus {
     pub mode: Option<u32>,
     /// The Unix user that owns it; `None` on systems that have none.
     pub owner: Option<u32>,
+    /// The Unix group that it belongs to; `None` where that is not known.
+    pub group: Option<u32>,
     /// The device that holds it, so that a mount point can be told; `None` where that is not known.
     pub device: Option<u64>,
     /// When it was last written.
@@ -120,6 +122,15 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// The system's. The old file is then as it was.
     fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// As [`Files::write_private`], for a program that only the user may read and run (mode 0500).
+    ///
+    /// # Errors
+    /// The system's. The old file is then as it was.
+    fn write_program(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let _ = (path, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     /// Puts `bytes` at `path` as a new file with the system's usual mode, and fails where something is there already.
     ///

@@ -1,4 +1,6 @@
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use url::Url;
@@ -14,6 +16,8 @@ pub enum Method {
     Get,
     /// `POST`
     Post,
+    /// `PUT`
+    Put,
 }
 
 /// What a request carries. `Debug` does not show it.
@@ -34,19 +38,35 @@ impl Body {
     }
 }
 
+/// What a client shows of itself in a TLS handshake (RFC 8446, section 4.4.2): mutual TLS. `Debug` does not show it.
+pub struct ClientCertificate {
+    /// The client's certificate and those that vouch for it, leaf first, in PEM.
+    pub chain: Vec<u8>,
+    /// The private key of the leaf, in PEM.
+    pub key: Secret,
+}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientCertificate")
+    }
+}
+
 /// A request. `Debug` shows the method and the address without its query, nothing else.
 #[derive(Clone)]
 pub struct Request {
-    /// `GET` or `POST`.
+    /// What is done there.
     pub method: Method,
     /// Where it goes.
     pub url: Url,
     /// Headers beside those that the body and the client bring.
-    pub headers: Vec<(&'static str, Secret)>,
+    pub headers: Vec<(Cow<'static, str>, Secret)>,
     /// What it carries.
     pub body: Option<Body>,
     /// Whether proxies are passed by: for the metadata server, which identifies whoever is connected to it.
     pub direct: bool,
+    /// Who asks, where the server is to know it from the connection.
+    pub client_certificate: Option<Arc<ClientCertificate>>,
     /// How long the connection may take.
     pub connect_timeout: Duration,
     /// How long the whole may take.
@@ -62,6 +82,7 @@ impl Request {
             headers: Vec::new(),
             body: None,
             direct: false,
+            client_certificate: None,
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
         }
@@ -76,8 +97,8 @@ impl Request {
 
     /// The same request with one more header.
     #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: impl Into<Secret>) -> Self {
-        self.headers.push((name, value.into()));
+    pub fn with_header(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Secret>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 }

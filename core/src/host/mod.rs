@@ -19,10 +19,10 @@ use std::sync::Arc;
 pub use clock::Clock;
 pub use environment::{Directory, Environment, variable};
 pub use files::{FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, MAX_CREDENTIAL_FILE};
-pub use http::{Body, Http, HttpError, HttpErrorKind, Method, Request, Response};
+pub use http::{Body, ClientCertificate, Http, HttpError, HttpErrorKind, Method, Request, Response};
 pub use loopback::{Loopback, Page, Visit, Visits};
 pub use person::{Nobody, Person, Presence};
-pub use processes::{Command, Output, ProcessError, Processes, Variables};
+pub use processes::{Command, Conversation, Output, ProcessError, Processes, Reply, Variables};
 
 /// A future that any executor can poll, on any thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -74,4 +74,47 @@ pub trait Processes: Send + Sync {
     /// goes to standard error, since standard output carries data. A Ctrl-C reaches it as it reaches this process. Its
     /// `input` and `output_limit` mean nothing. Answers the exit status; `None` where a signal ended it.
     fn run_with_person(&self, command: Command) -> BoxFuture<'static, Result<Option<i32>, ProcessError>>;
+
+    /// Runs a program that speaks line by line: it reads the command's input and a line break, then what `with` replies to
+    /// each of its lines, until `with` says that a line was the last that needs a reply. Then what it reads ends. The output
+    /// begins with that line. With `None`, what it reads ends after the command's input, and all that it writes is output.
+    ///
+    /// Unlike after [`Processes::run`], what it leaves behind in its process group is killed when it ends.
+    ///
+    /// Unless a host knows better, the program is run to its end, and reads no reply.
+    fn converse(
+        &self,
+        command: Command,
+        with: Option<Box<dyn Conversation>>,
+    ) -> BoxFuture<'static, Result<Output, ProcessError>> {
+        let run = self.run(command);
+        Box::pin(async move {
+            let mut output = run.await?;
+            let Some(mut with) = with else { return Ok(output) };
+            let mut read = 0;
+            while let Some(length) = output.stdout[read..].iter().position(|byte| *byte == b'\n') {
+                if let Reply::Last = with.line(&output.stdout[read..read + length]).await {
+                    break;
+                }
+                read += length + 1;
+            }
+            output.stdout = Zeroizing::new(output.stdout[read..].to_vec());
+            Ok(output)
+        })
+    }
+}
+
+/// The other side of a program that speaks line by line.
+pub trait Conversation: Send {
+    /// What is replied to a line of the program, which is given without its end.
+    fn line<'a>(&'a mut self, line: &'a [u8]) -> BoxFuture<'a, Reply>;
+}
+
+/// What is replied to a line.
+#[derive(Debug)]
+pub enum Reply {
+    /// This line.
+    Line(Secret),
+    /// Nothing, and nothing will be: the line and what follows it is the program's output.
+    Last,
 }

@@ -211,6 +211,7 @@ impl Candidate {
                     scopes: None,
                     token_uri: None,
                     place,
+                    log_in: "ee-auth login --force",
                 },
                 search.settings(),
             )?,

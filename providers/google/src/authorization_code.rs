@@ -96,7 +96,7 @@ impl Code {
 const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
 
 /// What a person should know where less was granted than asked.
-fn fewer(asked: &Scopes, granted: &Scopes) -> Option<String> {
+pub fn fewer(asked: &Scopes, granted: &Scopes) -> Option<String> {
     let missing: Vec<_> = asked.iter().filter(|scope| !granted.iter().any(|other| other == *scope)).collect();
     let missing = Scopes::new(missing).ok().filter(|missing| !missing.is_empty())?;
     Some(format!("not granted: {missing}. Log in again with --force and tick every box to have them"))
@@ -145,6 +145,7 @@ impl Redeemed {
             scopes: granted.token.scopes().cloned(),
             token_uri: None,
             place: "an authorization code passed by the caller".to_owned(),
+            log_in: crate::credential::EARTH_ENGINE_LOGIN,
         };
         Ok(Some(Arc::new(authorized_user::found(login, settings)?)))
     }

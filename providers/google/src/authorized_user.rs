@@ -25,6 +25,8 @@ pub struct Login {
     pub token_uri: Option<String>,
     /// Where the login is stored, for a person.
     pub place: String,
+    /// The command that makes a new one, for when it has ended.
+    pub log_in: &'static str,
 }
 
 /// A login as something that was found. Tokens are asked with the scopes of its file, or with fewer where somebody
@@ -78,7 +80,7 @@ impl TokenSource for AuthorizedUser {
                 client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
             }
             let refresh_token = RefreshToken::new(self.login.refresh_token.expose_secret().to_owned());
-            let asker = Asker::User { place: &self.login.place };
+            let asker = Asker::User { place: &self.login.place, log_in: self.login.log_in };
             let adapter = Adapter::new(exchange, &self.endpoint, Repeat::Safe, &asker);
             // The adapter keeps what this came to.
             let _ = client

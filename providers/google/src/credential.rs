@@ -1,8 +1,12 @@
 //! What a credential's JSON is, by its `type`.
 
+use std::time::Duration;
+
 use ee_auth_core::{Error, Found, Scopes, Search, redact};
 
 use crate::authorized_user::{self, Login};
+use crate::impersonated;
+use crate::impersonation::Impersonation;
 use crate::service_account::{self, Key};
 use crate::{Document, earth_engine_client};
 
@@ -13,8 +17,14 @@ use crate::{Document, earth_engine_client};
 /// [`Outcome::Untrusted`](ee_auth_core::Outcome::Untrusted) for a host that is not Google's, or a universe that the
 /// user has not chosen.
 pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
+    found_within(document, search, 0)
+}
+
+/// A credential that stands in `depth` others.
+fn found_within(document: &Document, search: &Search, depth: usize) -> Result<Found, Error> {
     let place = document.place();
     match document.text("type")?.as_deref() {
+        Some("impersonated_service_account") => impersonated_service_account(document, search, depth),
         Some("service_account") => service_account(document, search, None),
         Some("authorized_user") => authorized_user(document, search),
         None if document.has("refresh_token") => earth_engine(document, search),
@@ -60,6 +70,42 @@ pub fn service_account(
     with_common_fields(found, document, search)
 }
 
+/// A service account that another credential stands for, which is in the same document: what
+/// `gcloud auth application-default login --impersonate-service-account=…` writes.
+fn impersonated_service_account(document: &Document, search: &Search, depth: usize) -> Result<Found, Error> {
+    /// How many credentials may stand in each other. Nobody writes more than two.
+    const DEEPEST: usize = 4;
+    const MAKE_AGAIN: &str =
+        "make it again: `gcloud auth application-default login --impersonate-service-account=EMAIL`";
+    document.require(&["source_credentials", "service_account_impersonation_url"], MAKE_AGAIN)?;
+    let place = document.place();
+    let (Some(source), Some(url)) =
+        (document.section("source_credentials")?, document.text("service_account_impersonation_url")?)
+    else {
+        return Err(Error::internal("what was required is missing"));
+    };
+    if depth == DEEPEST {
+        return Err(Error::invalid("nested", format!("{place}: too many credentials stand in each other"))
+            .hint(MAKE_AGAIN));
+    }
+    let mut impersonation = Impersonation::at(&url, place, search.settings())?
+        .with_delegates(document.texts("delegates")?.unwrap_or_default())?;
+    if let Some(seconds) = document.number("lifetime")? {
+        impersonation = impersonation.with_lifetime(Duration::from_secs(seconds))?;
+    }
+    let source = found_within(&source, &search.asking_for(Scopes::cloud_platform()), depth + 1)?;
+    let scopes = match (&search.settings().scopes, scopes(document)?) {
+        (None, Some(in_file)) => in_file,
+        _ => search.scopes(),
+    };
+    with_common_fields(impersonated::found(source, impersonation, scopes), document, search)
+}
+
+/// What makes the logins that we and earthengine-api store.
+pub(crate) const EARTH_ENGINE_LOGIN: &str = "ee-auth login --force";
+/// What makes those that gcloud stores.
+const GCLOUD_LOGIN: &str = "gcloud auth application-default login";
+
 /// A login as gcloud writes it.
 fn authorized_user(document: &Document, search: &Search) -> Result<Found, Error> {
     document.require(
@@ -69,6 +115,7 @@ fn authorized_user(document: &Document, search: &Search) -> Result<Found, Error>
     let login = Login {
         client_id: document.text("client_id")?.unwrap_or_default(),
         client_secret: document.secret("client_secret")?,
+        log_in: GCLOUD_LOGIN,
         ..login(document)?
     };
     let mut found = authorized_user::found(login, search.settings())?;
@@ -81,7 +128,7 @@ fn authorized_user(document: &Document, search: &Search) -> Result<Found, Error>
 /// # Errors
 /// As [`found`].
 pub fn earth_engine(document: &Document, search: &Search) -> Result<Found, Error> {
-    document.require(&["refresh_token"], "log in again: `earthengine authenticate --force`")?;
+    document.require(&["refresh_token"], "log in again: `ee-auth login --force`")?;
     let own_client = !document.has("client_id");
     let login = Login {
         client_id: document.text("client_id")?.unwrap_or_else(|| earth_engine_client::ID.to_owned()),
@@ -107,20 +154,25 @@ fn with_common_fields(mut found: Found, document: &Document, search: &Search) ->
     Ok(found)
 }
 
-fn login(document: &Document) -> Result<Login, Error> {
-    let scopes = match document.texts("scopes")? {
+/// The scopes that a document names, where it names any.
+fn scopes(document: &Document) -> Result<Option<Scopes>, Error> {
+    match document.texts("scopes")? {
         Some(names) if !names.is_empty() => {
-            Some(Scopes::new(&names).map_err(|error| error.in_place(document.place()))?)
+            Scopes::new(&names).map(Some).map_err(|error| error.in_place(document.place()))
         }
-        _ => None,
-    };
+        _ => Ok(None),
+    }
+}
+
+fn login(document: &Document) -> Result<Login, Error> {
     Ok(Login {
         client_id: String::new(),
         client_secret: None,
         refresh_token: document.secret("refresh_token")?.unwrap_or_else(|| "".into()),
-        scopes,
+        scopes: scopes(document)?,
         token_uri: document.text("token_uri")?,
         place: document.place().to_owned(),
+        log_in: EARTH_ENGINE_LOGIN,
     })
 }
 
@@ -146,13 +198,13 @@ fn check_universe(document: &Document, search: &Search) -> Result<(), Error> {
 }
 
 fn unknown_type(place: &str, named: &str) -> Error {
-    const KNOWN: [&str; 2] = ["service_account", "authorized_user"];
+    const KNOWN: [&str; 3] = ["service_account", "authorized_user", "impersonated_service_account"];
     let named = redact(named);
     Error::invalid("type", format!("{place}: `type` is \"{named}\", which ee-auth does not read")).hint(
         format!(
             "the types it reads are {}; a service account's key is the simplest: \
          https://console.cloud.google.com/iam-admin/serviceaccounts",
-            KNOWN.join(" and ")
+            KNOWN.join(", ")
         ),
     )
 }

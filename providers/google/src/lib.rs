@@ -9,22 +9,32 @@
 //! - [`authorization`]: the address at which a person gives it (RFC 6749, section 4.1.1; RFC 7636).
 //! - [`pasted`]: what a person pastes back.
 //! - [`authorization_code`]: a code with its verifier (RFC 6749, section 4.1; RFC 7636).
+//! - [`impersonation`], [`impersonated`]: a credential that stands for a service account.
+//! - [`id_token`]: the ID tokens that all of these can give.
 //! - [`access_token`]: a token that somebody else got.
+//! - [`cloud_sdk`]: where gcloud keeps its files.
+//! - [`revocation`]: taking a login back (RFC 7009).
 //! - [`token_endpoint`]: how these ask, and what the answers mean.
 
 pub mod access_token;
 pub mod authorization;
 pub mod authorization_code;
 pub mod authorized_user;
+pub mod cloud_sdk;
 pub mod credential;
+pub mod id_token;
+pub mod impersonated;
+pub mod impersonation;
 pub mod oauth_client;
 pub mod pasted;
+pub mod revocation;
 pub mod service_account;
 pub mod token_endpoint;
 
 mod adapter;
 mod content;
 mod document;
+mod iam_refusal;
 mod rejection;
 
 pub use content::{Content, path_in};

@@ -22,10 +22,15 @@ pub enum Asker<'a> {
     User {
         /// Where it is stored.
         place: &'a str,
+        /// The command that makes a new one.
+        log_in: &'a str,
     },
     /// Somebody who has just logged in.
     Code,
 }
+
+/// The status of the redirect that brings a refusal instead of a code (RFC 6749, section 4.1.2.1).
+const CONSENT: u16 = 302;
 
 /// The error that an endpoint gave.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +48,7 @@ impl Refused {
     /// What came back by the browser instead of a code; both fit to show.
     pub(crate) fn at_consent(error: &str, description: &str) -> Self {
         Self {
-            status: 302,
+            status: CONSENT,
             error: error.to_owned(),
             subtype: String::new(),
             description: description.to_owned(),
@@ -111,7 +116,9 @@ pub(crate) fn explain(refused: &Refused, asker: &Asker<'_>, url: &Url, clock_ahe
         ("", words) => format!("answered {status}: {words}"),
         (error, words) => format!("answered {error}: {}", words.trim_end_matches('.')),
     };
-    Error::rejected(detail, format!("{}: {} {said}. {meaning}", asker.who(), shown(url))).hint(hint)
+    // Before there is a code, there is the login alone.
+    let who = if *status == CONSENT { "the login".to_owned() } else { asker.who() };
+    Error::rejected(detail, format!("{who}: {} {said}. {meaning}", shown(url))).hint(hint)
 }
 
 impl Asker<'_> {
@@ -123,8 +130,8 @@ impl Asker<'_> {
             Self::ServiceAccount { email, subject: Some(subject), place } => {
                 format!("service account {email} for {subject} ({place})")
             }
-            Self::User { place } => format!("the stored login in {place}"),
-            Self::Code => "the login".to_owned(),
+            Self::User { place, .. } => format!("the stored login in {place}"),
+            Self::Code => "the authorization code".to_owned(),
         }
     }
 
@@ -146,7 +153,6 @@ enum Case {
     Other,
 }
 
-const LOG_IN_AGAIN: &str = "log in again: `earthengine authenticate --force`";
 const KEYS: &str = "https://console.cloud.google.com/iam-admin/serviceaccounts";
 
 impl Case {
@@ -158,12 +164,18 @@ impl Case {
         wrong_clock: Option<i64>,
     ) -> (&'static str, String, String) {
         let own = |detail, meaning: &str, hint: &str| (detail, meaning.to_owned(), hint.to_owned());
+        let log_in = match asker {
+            Asker::User { log_in, .. } => log_in,
+            _ => "ee-auth login --force",
+        };
+        let log_in_again = format!("log in again: `{log_in}`");
         match (self, asker) {
-            (Self::Reauthentication, _) => own(
+            (Self::Reauthentication, _) => (
                 "invalid_rapt",
-                "Your organisation ends Google Cloud sessions after some hours and wants you to sign in again",
-                "log in again: `earthengine authenticate --force`; for work that runs unattended, use a service \
-                 account, which no session limit ends",
+                "Your organisation ends Google Cloud sessions after some hours and wants you to sign in again".to_owned(),
+                format!(
+                    "{log_in_again}; for work that runs unattended, use a service account, which no session limit ends"
+                ),
             ),
             (Self::Clock, _) => (
                 "invalid_grant",
@@ -194,7 +206,7 @@ impl Case {
                 "invalid_grant",
                 "The login has ended: it was revoked, the password was changed, it was unused for six months, or it \
                  is of an app in testing, whose logins last seven days",
-                LOG_IN_AGAIN,
+                &log_in_again,
             ),
             (Self::Grant, Asker::Code) => own(
                 "invalid_grant",
@@ -207,17 +219,17 @@ impl Case {
                 "correct `scopes` in ee-auth.toml, EE_AUTH_SCOPES or --scopes; `earthengine` is enough for Earth \
                  Engine alone",
             ),
-            (Self::Scope, _) => own(
+            (Self::Scope, _) => (
                 "invalid_scope",
-                "More was asked for than was granted at the login",
-                "log in again and grant all scopes: `earthengine authenticate --force`, or ask for fewer with --scopes",
+                "More was asked for than was granted at the login".to_owned(),
+                format!("log in again and grant all scopes: `{log_in}`, or ask for fewer with --scopes"),
             ),
-            (Self::Client, Asker::User { place }) => (
+            (Self::Client, Asker::User { place, .. }) => (
                 "invalid_client",
                 "Google does not know the OAuth client, or its secret is another one".to_owned(),
                 format!(
-                    "`client_id` and `client_secret` in {place} must be of the client that made the login; log in \
-                     again: `earthengine authenticate --force`"
+                    "`client_id` and `client_secret` in {place} must be of the client that made the login; \
+                     {log_in_again}"
                 ),
             ),
             (Self::Client, _) => own(
@@ -225,11 +237,13 @@ impl Case {
                 "Google does not know the OAuth client, or its secret is another one",
                 "download the client's JSON again: https://console.cloud.google.com/apis/credentials",
             ),
-            (Self::DeletedClient, _) => own(
+            (Self::DeletedClient, _) => (
                 "deleted_client",
-                "The OAuth client that made this login was deleted or disabled, and its logins with it",
-                "log in again with Earth Engine's own client: `earthengine authenticate --force`, or restore yours \
-                 within 30 days: https://console.cloud.google.com/apis/credentials",
+                "The OAuth client that made this login was deleted or disabled, and its logins with it".to_owned(),
+                format!(
+                    "log in again with another client: `{log_in}`, or restore yours within 30 days: \
+                     https://console.cloud.google.com/apis/credentials"
+                ),
             ),
             (Self::UnauthorizedClient, Asker::ServiceAccount { email, subject: Some(subject), .. }) => (
                 "unauthorized_client",
@@ -241,7 +255,7 @@ impl Case {
             (Self::UnauthorizedClient, _) => own(
                 "unauthorized_client",
                 "The OAuth client may not ask in this way, or the login was made by another client",
-                LOG_IN_AGAIN,
+                &log_in_again,
             ),
             (Self::Denied, _) => own(
                 "access_denied",
@@ -286,7 +300,8 @@ mod tests {
         subject: None,
         place: "key.json",
     };
-    const USER: Asker<'_> = Asker::User { place: "~/.config/earthengine/credentials" };
+    const USER: Asker<'_> =
+        Asker::User { place: "~/.config/earthengine/credentials", log_in: "ee-auth login --force" };
 
     #[test]
     fn each_refusal_has_its_code_and_a_next_step() {

@@ -1,4 +1,5 @@
-//! The provider `persistent`: the credential that `ee.Authenticate()`, `earthengine authenticate` and rgee store.
+//! The provider `persistent`: the credential that `ee-auth login`, `ee.Authenticate()`, `earthengine authenticate` and rgee
+//! store.
 //!
 //! It reads `~/.config/earthengine/credentials`, on every system, as earthengine-api does; for a profile
 //! `~/.config/earthengine/<profile>/credentials`, where rgee keeps its users. The keys are `refresh_token`,
@@ -16,14 +17,14 @@ use ee_auth_core::host::{Directory, Host};
 use ee_auth_core::{
     BoxFuture, Error, Finding, Kind, Options, Outcome, ProfileName, Provider, Search, redact,
 };
-use ee_auth_google::{Content, credential};
+use ee_auth_google::{Content, Document, credential};
 
 pub use store::{StoredProfile, profiles, remove, set_project, store};
 
 /// How `persistent` is configured: not at all. The profile chooses the file.
 pub const KIND: Kind = Kind {
     name: "persistent",
-    summary: "the credential that ee.Authenticate() or `earthengine authenticate` stored",
+    summary: "the credential that `ee-auth login`, ee.Authenticate() or `earthengine authenticate` stored",
     interactive: false,
     declared_only: false,
     options: &[],
@@ -39,11 +40,23 @@ pub fn credentials_file(host: &Host, profile: Option<&ProfileName>) -> Option<Pa
     Some(path.join("credentials"))
 }
 
+/// What is stored for the search's profile; `None` where nothing is.
+///
+/// # Errors
+/// [`Outcome::Invalid`] where the file cannot be read.
+pub fn stored(search: &Search) -> Result<Option<(PathBuf, Document)>, Error> {
+    let path = credentials_file(search.host(), search.settings().profile.as_ref());
+    let Some(path) = path else { return Ok(None) };
+    match Content::read_if_present(search, &path)? {
+        Some(content) => Ok(Some((path, content.document()?))),
+        None => Ok(None),
+    }
+}
+
 /// The project that is stored beside the credential, or without one; and the file that it is in.
 pub fn stored_project(search: &Search) -> Option<(String, PathBuf)> {
-    let path = credentials_file(search.host(), search.settings().profile.as_ref())?;
     // A file that cannot be read is the provider's to report, if it is asked.
-    let document = Content::read_if_present(search, &path).ok()??.document().ok()?;
+    let (path, document) = stored(search).ok()??;
     Some((document.text("project").ok()??, path))
 }
 

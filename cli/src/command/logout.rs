@@ -1,0 +1,39 @@
+//! `ee-auth logout`
+
+use ee_auth::stored::{self, LoggedOut};
+use ee_auth::{Error, Resolver};
+use serde_json::json;
+
+use crate::arguments::Logout;
+use crate::output::{GOOD, Output, styled};
+
+pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Result<(), Error> {
+    let json = output.is_json()?;
+    let LoggedOut { path, revoked, project, .. } = stored::log_out(resolver, options.revoke)?;
+    if json {
+        return output.json(&json!({ "removed": path, "revoked": revoked, "project": project }));
+    }
+    match &path {
+        None => output.tell("nobody was logged in"),
+        Some(path) => {
+            output.data(path.display())?;
+            let told = match revoked {
+                Some(true) => ", and Google has revoked it",
+                Some(false) => "; Google says that it had ended already",
+                None => "",
+            };
+            output
+                .tell(format_args!("{} the stored credential is removed{told}", styled(GOOD, "Logged out:")));
+        }
+    }
+    if let Some(project) = project {
+        output.tell(format_args!(
+            "the project {project} was stored beside it; `ee-auth set-project {project}` stores it again"
+        ));
+    }
+    // What a person should know who believes that nothing is left.
+    if let Ok(other) = resolver.look().and_then(|resolved| resolved.credential) {
+        output.tell(format_args!("`ee-auth token` now uses {}: {}", other.provider(), other.origin()));
+    }
+    Ok(())
+}

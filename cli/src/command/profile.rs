@@ -1,0 +1,110 @@
+//! `ee-auth profile`
+
+use ee_auth::stored::{self, Profile as Stored};
+use ee_auth::{Error, Host, Outcome, ProfileName, Resolver};
+use serde_json::{Value, json};
+
+use crate::arguments::Profile;
+use crate::output::{CAREFUL, FAINT, GOOD, Output, STRONG, styled};
+
+pub(crate) fn run(resolver: &Resolver, options: Profile, host: &Host, output: &Output) -> Result<(), Error> {
+    let json = output.is_json()?;
+    match options {
+        Profile::List => {
+            let profiles = stored::profiles(resolver)?;
+            if json {
+                return output.json(&Value::Array(profiles.iter().map(profile_json).collect()));
+            }
+            output.data(table(&profiles))
+        }
+        Profile::Use { name: Some(name), .. } => {
+            let name: ProfileName = name.parse()?;
+            // A name with neither a login nor a table may be a slip of the pen; it may also be the first step.
+            let known = stored::profiles(resolver)?.iter().any(|profile| {
+                profile.name.as_deref() == Some(name.as_str())
+                    && (profile.logged_in || profile.table.is_some())
+            });
+            stored::use_profile(host, Some(&name))?;
+            if !known {
+                output
+                    .warn(&format!("nobody has logged in as {name}; `ee-auth login --profile {name}` does"));
+            }
+            print_used(Some(&name), json, output)
+        }
+        Profile::Use { name: None, .. } => {
+            stored::use_profile(host, None)?;
+            print_used(None, json, output)
+        }
+        Profile::Remove { name } => {
+            let parsed: ProfileName = name.parse()?;
+            let path = stored::remove_profile(host, &parsed)?;
+            let table = resolver.load().ok().and_then(|config| config.profiles.get(&parsed).cloned());
+            if path.is_none() && table.is_none() {
+                return Err(Error::new(Outcome::NotFound, "", format!("there is no profile {name}"))
+                    .hint("`ee-auth profile list` shows them"));
+            }
+            if let Some(table) = &table {
+                output.warn(&format!("its table stays in {table}; remove it there by hand"));
+            }
+            if json {
+                return output.json(&json!({ "name": name, "removed": path }));
+            }
+            match path {
+                Some(path) => output.data(path.display()),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+fn print_used(name: Option<&ProfileName>, json: bool, output: &Output) -> Result<(), Error> {
+    if json {
+        return output.json(&json!({ "name": name.map(ProfileName::as_str) }));
+    }
+    output.tell(match name {
+        Some(name) => format!(
+            "{} {name}, where neither --profile nor EE_AUTH_PROFILE names another",
+            styled(GOOD, "In use:")
+        ),
+        None => "no profile is in use any more".to_owned(),
+    });
+    Ok(())
+}
+
+fn profile_json(profile: &Stored) -> Value {
+    json!({
+        "name": profile.name,
+        "active": profile.active,
+        "logged_in": profile.logged_in,
+        "project": profile.project,
+        "file": profile.file,
+        "table": profile.table.as_ref().map(ToString::to_string),
+        "can_be_chosen": profile.can_be_chosen,
+    })
+}
+
+fn table(profiles: &[Stored]) -> String {
+    let name = |profile: &Stored| profile.name.clone().unwrap_or_else(|| "(no profile)".to_owned());
+    let width = profiles.iter().map(|profile| name(profile).chars().count()).max().unwrap_or_default();
+    let rows = profiles.iter().map(|profile| {
+        let mark = if profile.active { "*" } else { " " };
+        let mut row = format!("{mark} {}", styled(STRONG, format!("{:width$}", name(profile))));
+        row += match (profile.can_be_chosen, profile.logged_in) {
+            (false, _) => "  a user of rgee's whose name cannot be a profile's",
+            (true, true) => "  logged in",
+            (true, false) => "  not logged in",
+        };
+        if let Some(project) = &profile.project {
+            row += &format!(", project {project}");
+        }
+        row += &format!("  {}", styled(FAINT, profile.file.display()));
+        if let Some(table) = &profile.table {
+            row += &format!(" {}", styled(FAINT, format!("({table})")));
+        }
+        if profile.active && !profile.logged_in {
+            row += &format!(" {}", styled(CAREFUL, "in use"));
+        }
+        row
+    });
+    rows.collect::<Vec<_>>().join("\n")
+}

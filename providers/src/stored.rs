@@ -1,0 +1,157 @@
+//! What is stored for each profile: taking it away, the project beside it, and the list of all. The calls block, as local
+//! files do; [`log_out`] may ask Google.
+
+use std::path::PathBuf;
+
+use ee_auth_config::{Config, Origin, default_profile, set_default_profile};
+use ee_auth_core::{Error, Exchange, Host, ProfileName, ProjectCandidate, Search, Settings, resolve_project};
+use ee_auth_google::revocation;
+use ee_auth_persistent as persistent;
+
+use crate::Resolver;
+
+/// What became of a stored credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LoggedOut {
+    /// The file that was removed; `None` where there was none.
+    pub path: Option<PathBuf>,
+    /// Whether Google was told; `None` where that was not asked for or there was nothing to tell. `Some(false)` where the
+    /// login had ended already.
+    pub revoked: Option<bool>,
+    /// The project that was stored beside it, and went with it.
+    pub project: Option<String>,
+}
+
+/// Removes the stored credential of the resolver's profile; with `revoke` Google is told first, so that nobody can use a
+/// copy of it.
+///
+/// # Errors
+/// Those of the configuration; [`Outcome::Unavailable`](crate::Outcome::Unavailable) where Google could not be told, and then
+/// nothing was removed.
+pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
+    let config = resolver.load()?;
+    let search = Search::new(resolver.host().clone(), config.settings());
+    // What is damaged can be removed all the same.
+    let stored = persistent::stored(&search).ok().flatten().map(|(_, document)| document);
+    let mut revoked = None;
+    if let (true, Some(document)) = (revoke, &stored) {
+        if let Some(refresh_token) = document.secret("refresh_token")? {
+            let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
+            let told = pollster::block_on(revocation::revoke(&exchange, &refresh_token));
+            revoked = Some(told.map_err(|error| keep(error))?);
+        }
+    }
+    let path = pollster::block_on(persistent::remove(search.host(), search.settings().profile.as_ref()))?;
+    let project = stored.and_then(|document| document.text("project").ok()?);
+    Ok(LoggedOut { path, revoked, project })
+}
+
+fn keep(error: Error) -> Error {
+    let next = error.next_step().unwrap_or_default().to_owned();
+    error.hint(format!(
+        "nothing was removed; `ee-auth logout` without --revoke removes it here alone. Else: {next}"
+    ))
+}
+
+/// Stores a project beside the credential of the resolver's profile, as `earthengine set_project` does; `None` removes it.
+/// Answers the file.
+///
+/// # Errors
+/// [`Outcome::Invalid`](crate::Outcome::Invalid) for something that cannot be a person's project, and where the file cannot
+/// be written.
+pub fn set_project(resolver: &Resolver, project: Option<&str>) -> Result<PathBuf, Error> {
+    if let Some(project) = project {
+        resolve_project([ProjectCandidate::named("what is to be stored", Some(project.to_owned()))])?
+            .ok_or_else(|| {
+                Error::invalid("project", "the project is empty").hint("`ee-auth set-project ID`")
+            })?;
+    }
+    let config = resolver.load()?;
+    let profile = config.profile.map(|profile| profile.value);
+    pollster::block_on(persistent::set_project(resolver.host(), profile.as_ref(), project))
+}
+
+/// A profile, or what is used without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Profile {
+    /// The name; `None` for what is used without a profile.
+    pub name: Option<String>,
+    /// Whether it is the one in use.
+    pub active: bool,
+    /// Whether a login is stored for it.
+    pub logged_in: bool,
+    /// The project that is stored beside the login.
+    pub project: Option<String>,
+    /// The file of its login, whether or not it is there.
+    pub file: PathBuf,
+    /// Where its table in the configuration begins, if it has one.
+    pub table: Option<Origin>,
+    /// Whether it can be chosen. rgee allows more names for its users than there are profiles.
+    pub can_be_chosen: bool,
+}
+
+/// All profiles: those with a stored login (rgee's users are the same), those with a table, and the one in use.
+///
+/// # Errors
+/// Those of the configuration, and where the directory of logins cannot be read.
+pub fn profiles(resolver: &Resolver) -> Result<Vec<Profile>, Error> {
+    let config = resolver.load()?;
+    let host = resolver.host();
+    let active = config.profile.as_ref().map(|profile| profile.value.clone());
+    let mut names: Vec<String> = persistent::profiles(host)?.into_iter().map(|stored| stored.name).collect();
+    names.extend(config.profiles.keys().chain(&active).map(|name| name.to_string()));
+    names.sort();
+    names.dedup();
+    let mut profiles: Vec<_> = describe(host, &config, None, active.is_none()).into_iter().collect();
+    for name in names {
+        let active = active.as_ref().is_some_and(|active| active.as_str() == name);
+        profiles.extend(describe(host, &config, Some(name), active));
+    }
+    Ok(profiles)
+}
+
+/// `None` where no home directory is known.
+fn describe(host: &Host, config: &Config, name: Option<String>, active: bool) -> Option<Profile> {
+    let parsed: Option<ProfileName> = name.as_ref().and_then(|name| name.parse().ok());
+    let can_be_chosen = name.is_some() == parsed.is_some();
+    let (mut logged_in, mut project) = (false, None);
+    let file = match (&name, &parsed) {
+        (Some(name), None) => {
+            let base = persistent::credentials_file(host, None)?;
+            base.with_file_name(name).join("credentials")
+        }
+        _ => persistent::credentials_file(host, parsed.as_ref())?,
+    };
+    if can_be_chosen {
+        let settings = Settings { profile: parsed.clone(), ..config.settings() };
+        if let Ok(Some((_, document))) = persistent::stored(&Search::new(host.clone(), settings)) {
+            logged_in = document.has("refresh_token");
+            project = document.text("project").ok().flatten();
+        }
+    }
+    let table = parsed.and_then(|name| config.profiles.get(&name).cloned());
+    Some(Profile { name, active, logged_in, project, file, table, can_be_chosen })
+}
+
+/// Makes a profile the one that is used where neither a flag nor a variable names one; `None` goes back to no profile.
+///
+/// # Errors
+/// [`Outcome::Invalid`](crate::Outcome::Invalid) where it cannot be remembered.
+pub fn use_profile(host: &Host, name: Option<&ProfileName>) -> Result<(), Error> {
+    set_default_profile(host, name)
+}
+
+/// Removes the login that is stored for a profile. Answers the file, `None` where there was none. A profile that is in use by
+/// [`use_profile`] is so no longer.
+///
+/// # Errors
+/// Where the file cannot be removed, or the choice not be remembered.
+pub fn remove_profile(host: &Host, name: &ProfileName) -> Result<Option<PathBuf>, Error> {
+    let path = pollster::block_on(persistent::remove(host, Some(name)))?;
+    if default_profile(host)?.is_some_and(|chosen| chosen.value == *name) {
+        set_default_profile(host, None)?;
+    }
+    Ok(path)
+}
