@@ -15,6 +15,9 @@ use crate::{
 
 type Landing = Result<Arc<Held>, Error>;
 
+/// By how much a clock may be put back while it is adjusted, with nobody having set it.
+const SKEW: Duration = Duration::from_secs(60);
+
 /// Who you are: a source of tokens, and what is known of it. Cheap to clone; clones share their tokens.
 ///
 /// Reading a valid token takes no lock, allocates nothing and needs no async runtime: [`Credential::token`] lends it.
@@ -31,7 +34,8 @@ struct Shared {
     exchange: Exchange,
     store: Option<(Arc<dyn TokenStore>, TokenKey)>,
     held: ArcSwapOption<Held>,
-    flight: Mutex<Option<Arc<Flight<Landing>>>>,
+    /// The exchange that is under way, and the generation of tasks that it belongs to.
+    flight: Mutex<Option<(u64, Arc<Flight<Landing>>)>>,
     /// The token that a server did not accept: what is stored may be the same.
     refused: Mutex<Option<Token>>,
 }
@@ -204,8 +208,8 @@ impl Credential {
     fn lend(&self, least: Duration) -> Option<TokenGuard<'_>> {
         let held = self.0.held.load();
         let now = self.0.now();
-        let Held { token, refresh_at, .. } = held.as_deref()?;
-        if token.remaining(now) <= least {
+        let Held { token, refresh_at, known_from, .. } = held.as_deref()?;
+        if token.remaining(now) <= least || now < *known_from {
             return None;
         }
         if now >= *refresh_at {
@@ -232,23 +236,30 @@ impl Credential {
 
     /// The exchange that is under way; a new one where there is none.
     fn fly(&self, least: Duration) -> Arc<Flight<Landing>> {
+        let tasks = &self.0.exchange.host.tasks;
+        let generation = tasks.generation();
         let mut slot = self.0.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = &*slot {
-            return flight.clone();
+        if let Some((of, flight)) = &*slot {
+            // One that a fork has left behind in the parent process never lands here.
+            if *of == generation {
+                return flight.clone();
+            }
         }
         // One may have ended between the caller's look at the token and this one at the slot.
         let now = self.0.now();
-        let fresh = |held: &&Arc<Held>| held.token.remaining(now) > least && now < held.refresh_at;
+        let fresh = |held: &&Arc<Held>| {
+            held.token.remaining(now) > least && (held.known_from..held.refresh_at).contains(&now)
+        };
         if let Some(held) = self.0.held.load().as_ref().filter(fresh) {
             let landed = Flight::new();
             landed.land(Ok(held.clone()));
             return landed;
         }
         let flight = Flight::new();
-        *slot = Some(flight.clone());
+        *slot = Some((generation, flight.clone()));
         drop(slot);
         let task = Task { shared: self.0.clone(), flight: flight.clone(), least };
-        self.0.exchange.host.tasks.spawn(Box::pin(task.run()));
+        tasks.spawn(Box::pin(task.run()));
         flight
     }
 }
@@ -289,7 +300,7 @@ impl Task {
     /// Empties the slot before it tells anyone, so that whoever asks again after an error starts anew.
     fn end(&self, landing: Landing) {
         let mut slot = self.shared.flight.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.as_ref().is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+        if slot.as_ref().is_some_and(|(_, flight)| Arc::ptr_eq(flight, &self.flight)) {
             *slot = None;
         }
         drop(slot);
@@ -373,7 +384,8 @@ impl Shared {
     fn hold(&self, token: Token, stored: bool) -> Arc<Held> {
         let ahead = self.found.source.refresh_ahead(token.lifetime());
         let refresh_at = token.expires_at().checked_sub(ahead).unwrap_or(SystemTime::UNIX_EPOCH);
-        Arc::new(Held { token, refresh_at, stored })
+        let known_from = token.obtained_at().checked_sub(SKEW).unwrap_or(SystemTime::UNIX_EPOCH);
+        Arc::new(Held { token, known_from, refresh_at, stored })
     }
 
     /// After a failed exchange: a token that is still valid stays.
@@ -390,6 +402,8 @@ impl Shared {
         log::warn!("{}: refreshing a token that is still valid failed: {error}", self.provider);
         let now = self.now();
         let pause = (held.token.remaining(now) / 4).min(Duration::from_secs(30));
-        Arc::new(Held { token: held.token.clone(), refresh_at: now + pause, stored: held.stored })
+        // By now it is the best that can be had, whatever the clock says.
+        let (token, known_from) = (held.token.clone(), now.min(held.known_from));
+        Arc::new(Held { token, known_from, refresh_at: now + pause, stored: held.stored })
     }
 }

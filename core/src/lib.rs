@@ -42,7 +42,8 @@ pub use kind::{Build, Kind, OptionSpec, OptionType, OptionValue, Options};
 pub use login::{Grant, LoggedIn, Login, LoginRequest, OAuthClient, Unfinished};
 pub use profile::ProfileName;
 pub use project::{
-    EARTH_ENGINE_CLIENT_PROJECT, Project, ProjectCandidate, SDK_PROJECTS, project_number, resolve_project,
+    EARTH_ENGINE_CLIENT_PROJECT, Project, ProjectCandidate, SDK_PROJECTS, is_googles_own, project_number,
+    resolve_project,
 };
 pub use provider::{Finding, Provider, Skip, SkipReason};
 pub use scopes::Scopes;

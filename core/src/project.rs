@@ -10,6 +10,11 @@ pub const SDK_PROJECTS: [&str; 6] =
 /// The project of Earth Engine's default OAuth client, of no more use to others than [`SDK_PROJECTS`].
 pub const EARTH_ENGINE_CLIENT_PROJECT: &str = "517222506229";
 
+/// Whether a project belongs to a client of Google's own: [`SDK_PROJECTS`] and [`EARTH_ENGINE_CLIENT_PROJECT`].
+pub fn is_googles_own(id: &str) -> bool {
+    SDK_PROJECTS.contains(&id) || id == EARTH_ENGINE_CLIENT_PROJECT
+}
+
 /// A project's id or number, and where it was named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Project {
@@ -63,7 +68,7 @@ pub fn resolve_project(
 ) -> Result<Option<Project>, Error> {
     for ProjectCandidate { id, origin, named_by_person } in candidates {
         let Some(id) = id.filter(|id| !id.is_empty()) else { continue };
-        let googles = SDK_PROJECTS.contains(&id.as_str()) || id == EARTH_ENGINE_CLIENT_PROJECT;
+        let googles = is_googles_own(&id);
         if googles && !named_by_person {
             continue;
         }

@@ -56,6 +56,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
         None
     }
 
+    /// The provider as what it is, for those who know a kind that can do more than this interface says: plugins.
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        None
+    }
+
     /// The login that this provider has, where a person can obtain a credential through it.
     fn login(&self) -> Option<&dyn Login> {
         None

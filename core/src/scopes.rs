@@ -102,7 +102,23 @@ impl Scopes {
 
     /// Whether each of these is also in `other`.
     pub fn is_subset_of(&self, other: &Self) -> bool {
-        self.0.iter().all(|scope| other.0.contains(scope))
+        self.missing_in(other).is_empty()
+    }
+
+    /// Those of these that are not in `other`.
+    #[must_use]
+    pub fn missing_in(&self, other: &Self) -> Self {
+        let is_there = |scope: &str| other.iter().any(|other| as_granted(other) == as_granted(scope));
+        Self(self.0.iter().filter(|scope| !is_there(scope)).cloned().collect())
+    }
+}
+
+/// How Google writes a scope when it grants it: these two have an address, too.
+fn as_granted(scope: &str) -> &str {
+    match scope {
+        "email" => "https://www.googleapis.com/auth/userinfo.email",
+        "profile" => "https://www.googleapis.com/auth/userinfo.profile",
+        other => other,
     }
 }
 
@@ -155,6 +171,14 @@ mod tests {
     fn openid_scopes_are_not_google_addresses() {
         let scopes: Scopes = "openid email".parse().unwrap();
         assert_eq!(scopes.to_parameter(), "openid email");
+    }
+
+    #[test]
+    fn google_grants_email_by_another_name() {
+        let asked: Scopes = "earthengine openid email profile drive".parse().unwrap();
+        let granted: Scopes = "openid userinfo.profile earthengine userinfo.email".parse().unwrap();
+        assert_eq!(asked.missing_in(&granted).to_string(), "drive");
+        assert!(!asked.is_subset_of(&granted) && granted.is_subset_of(&asked));
     }
 
     #[test]

@@ -109,6 +109,8 @@ pub struct TokenGuard<'a> {
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) token: Token,
+    /// Before this moment the clock has been set back since the token was got: whether it has expired cannot be told.
+    pub(crate) known_from: SystemTime,
     pub(crate) refresh_at: SystemTime,
     /// Whether it comes from the store.
     pub(crate) stored: bool,

@@ -32,6 +32,12 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Tasks: Send + Sync {
     /// Starts `task` and returns at once. The thread is started by the first call.
     fn spawn(&self, task: BoxFuture<'static, ()>);
+
+    /// Differs from before where tasks that were started before do not run any more: in the child after a fork, which has
+    /// none of its parent's threads.
+    fn generation(&self) -> u64 {
+        0
+    }
 }
 
 /// Everything outside the process, one trait per concern. Cheap to clone.

@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use ee_auth_core::host::Body;
+use ee_auth_core::host::{Body, ClientCertificate};
 use ee_auth_core::host::{BoxFuture, Http, HttpError, HttpErrorKind, Method, Request, Response};
 use ee_auth_core::{ExposeSecret, Secret};
 use reqwest::header::{
@@ -48,30 +48,47 @@ struct Clients {
 
 #[derive(Clone)]
 struct Client {
+    /// The process that it was built in: after a fork its connections are the parent's, and so is who drives them.
+    process: u64,
     direct: bool,
     connect_timeout: Duration,
     client: reqwest::Client,
 }
 
 impl Clients {
-    fn get(&self, direct: bool, connect_timeout: Duration) -> Result<reqwest::Client, HttpError> {
-        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        let known =
-            built.iter().find(|known| known.direct == direct && known.connect_timeout == connect_timeout);
+    /// The client for a request. One with a certificate is built for that request alone: it serves an exchange, and the
+    /// certificate may be another by the next.
+    fn of(&self, request: &Request) -> Result<reqwest::Client, HttpError> {
+        let (direct, connect_timeout) = (request.direct, request.connect_timeout);
+        if let Some(own) = &request.client_certificate {
+            return built(build(direct, connect_timeout, Some(own)));
+        }
+        let mut built_before = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = tasks::process();
+        let known = built_before.iter().find(|known| {
+            (known.process, known.direct, known.connect_timeout) == (process, direct, connect_timeout)
+        });
         if let Some(known) = known {
             return Ok(known.client.clone());
         }
-        let client = build(direct, connect_timeout).map_err(|error| {
-            fail(HttpErrorKind::Refused, format!("the HTTP client could not be built: {error}"))
-        })?;
-        built.push(Client { direct, connect_timeout, client: client.clone() });
+        let client = built(build(direct, connect_timeout, None))?;
+        built_before.push(Client { process, direct, connect_timeout, client: client.clone() });
         Ok(client)
     }
 }
 
-fn build(direct: bool, connect_timeout: Duration) -> Result<reqwest::Client, Box<dyn std::error::Error>> {
+fn built(client: Result<reqwest::Client, Box<dyn std::error::Error>>) -> Result<reqwest::Client, HttpError> {
+    client
+        .map_err(|error| fail(HttpErrorKind::Refused, format!("the HTTP client could not be built: {error}")))
+}
+
+fn build(
+    direct: bool,
+    connect_timeout: Duration,
+    own: Option<&ClientCertificate>,
+) -> Result<reqwest::Client, Box<dyn std::error::Error>> {
     let builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls::config()?)
+        .tls_backend_preconfigured(tls::config(own)?)
         .user_agent(USER_AGENT)
         .http1_only()
         .gzip(true)
@@ -98,7 +115,7 @@ async fn exchange(clients: Arc<Clients>, request: Request) -> Result<Response, H
 }
 
 async fn attempt(clients: &Clients, request: Request, target: &Target) -> Result<Response, HttpError> {
-    let client = clients.get(request.direct, request.connect_timeout)?;
+    let client = clients.of(&request)?;
     let answer = client.execute(encode(request)?).await.map_err(|error| target.explain(error))?;
     if matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Err(target.redirected(location(&answer).as_ref()));
@@ -127,6 +144,7 @@ fn encode(request: Request) -> Result<reqwest::Request, HttpError> {
     let method = match request.method {
         Method::Get => reqwest::Method::GET,
         Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
     };
     let mut encoded = reqwest::Request::new(method, request.url);
     for (name, value) in &request.headers {

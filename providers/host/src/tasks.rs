@@ -9,9 +9,10 @@ use ee_auth_core::host::{BoxFuture, Tasks};
 use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
-/// The one private thread of the process, which runs an async runtime. It starts at the first task and lives as long as
-/// the process, which may end at any time without asking it.
-static THREAD: Mutex<Option<Handle>> = Mutex::new(None);
+/// The one private thread of the process, which runs an async runtime, with the process that it belongs to: a child by fork
+/// has no thread but the one that forked. It starts at the first task and lives as long as the process, which may end at any
+/// time without asking it.
+static THREAD: Mutex<Option<(u64, Handle)>> = Mutex::new(None);
 
 pub(crate) struct PrivateThread;
 
@@ -24,6 +25,15 @@ impl Tasks for PrivateThread {
             Err(error) => log::error!("{error}"),
         }
     }
+
+    fn generation(&self) -> u64 {
+        process()
+    }
+}
+
+/// The number of this process: after a fork the child has another than its parent.
+pub(crate) fn process() -> u64 {
+    u64::from(std::process::id())
 }
 
 /// The outcome of `work`, which runs on the private thread, wherever this future is polled. Dropping it drops the work.
@@ -53,8 +63,11 @@ where
 /// The runtime on the private thread, which is started if need be.
 fn handle() -> io::Result<Handle> {
     let mut slot = THREAD.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(handle) = &*slot {
-        return Ok(handle.clone());
+    let process = process();
+    if let Some((of, handle)) = &*slot {
+        if *of == process {
+            return Ok(handle.clone());
+        }
     }
     let started = Builder::new_current_thread().enable_io().enable_time().build().and_then(|runtime| {
         let handle = runtime.handle().clone();
@@ -67,7 +80,7 @@ fn handle() -> io::Result<Handle> {
         io::Error::other(format!("the thread for exchanges could not be started: {error}"))
     })?;
     log::debug!("the thread for exchanges has started");
-    *slot = Some(handle.clone());
+    *slot = Some((process, handle.clone()));
     Ok(handle)
 }
 

@@ -1,0 +1,288 @@
+//! The token path of one process: reading, refreshing, failing, and what clocks do to it.
+#![allow(clippy::disallowed_methods, reason = "a test may start threads and wait for them")]
+
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Condvar, Mutex};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use ee_auth_core::{
+    BoxFuture, Credential, Error, Exchange, Found, Kind, Outcome, Provider, Search, Settings, Token,
+    TokenSource,
+};
+use ee_auth_fake::Fake;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A source whose exchanges wait for a gate, are counted, and do what the test says.
+#[derive(Clone)]
+struct Source(Arc<State>);
+
+struct State {
+    fake: Fake,
+    exchanges: AtomicUsize,
+    lifetime: Mutex<Duration>,
+    failing: Mutex<bool>,
+    gate: (Mutex<bool>, Condvar),
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Source")
+    }
+}
+
+impl TokenSource for Source {
+    fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>> {
+        Box::pin(async move {
+            let number = self.0.exchanges.fetch_add(1, Ordering::SeqCst) + 1;
+            // The fake runs each task on a thread of its own, so that waiting holds nobody up.
+            let (open, opened) = &self.0.gate;
+            drop(opened.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
+            if *self.0.failing.lock().unwrap() {
+                return Err(Error::unavailable("status", "as the test says").hint("wait"));
+            }
+            let now = exchange.host.clock.now();
+            Ok(Token::new(format!("token {number}"), now, now + *self.0.lifetime.lock().unwrap()))
+        })
+    }
+}
+
+impl Source {
+    fn new() -> Self {
+        Self(Arc::new(State {
+            fake: Fake::new(),
+            exchanges: AtomicUsize::new(0),
+            lifetime: Mutex::new(HOUR),
+            failing: Mutex::new(false),
+            gate: (Mutex::new(true), Condvar::new()),
+        }))
+    }
+
+    fn credential(&self) -> Credential {
+        static KIND: Kind = Kind {
+            name: "test",
+            summary: "a test's",
+            interactive: false,
+            declared_only: true,
+            options: &[],
+            build: |_, _| Ok(Arc::new(Nothing)),
+        };
+        let exchange = Exchange { host: self.0.fake.host(), settings: Settings::default() };
+        Credential::new("test", &KIND, Found::new(self.clone(), "the test"), None, exchange)
+    }
+
+    fn exchanges(&self) -> usize {
+        self.0.exchanges.load(Ordering::SeqCst)
+    }
+
+    /// Lets exchanges end, or not.
+    fn set_gate(&self, is_open: bool) {
+        *self.0.gate.0.lock().unwrap() = is_open;
+        self.0.gate.1.notify_all();
+    }
+
+    fn set_failing(&self, failing: bool) {
+        *self.0.failing.lock().unwrap() = failing;
+    }
+
+    /// Waits until so many exchanges have begun.
+    fn until_begun(&self, exchanges: usize) {
+        while self.exchanges() < exchanges {
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Nothing;
+
+impl Provider for Nothing {
+    fn kind(&self) -> &'static Kind {
+        unreachable!("it is never asked")
+    }
+
+    fn find<'a>(&'a self, _: &'a Search) -> BoxFuture<'a, ee_auth_core::Finding> {
+        unreachable!("it is never asked")
+    }
+}
+
+/// So many threads ask at the same moment; what they got.
+fn all_at_once(credential: &Credential, threads: usize) -> Vec<String> {
+    let barrier = Barrier::new(threads);
+    std::thread::scope(|scope| {
+        let askers: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    credential.token().unwrap().secret().to_owned()
+                })
+            })
+            .collect();
+        askers.into_iter().map(|asker| asker.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn a_thousand_futures_make_one_exchange() {
+    let source = Source::new();
+    let credential = source.credential();
+    for round in 1..=2 {
+        let mut futures: Vec<_> = (0..1000).map(|_| Box::pin(credential.token_async())).collect();
+        source.set_gate(false);
+        let mut context = Context::from_waker(Waker::noop());
+        for future in &mut futures {
+            assert!(future.as_mut().poll(&mut context).is_pending());
+        }
+        source.set_gate(true);
+        for future in futures {
+            assert_eq!(pollster::block_on(future).unwrap().secret(), format!("token {round}"));
+        }
+        assert_eq!(source.exchanges(), round);
+        // And once more when it has expired.
+        source.0.fake.advance(HOUR);
+    }
+}
+
+#[test]
+fn threads_that_race_make_one_exchange() {
+    for _ in 0..50 {
+        let source = Source::new();
+        let credential = source.credential();
+        assert!(all_at_once(&credential, 32).iter().all(|token| token == "token 1"));
+        source.0.fake.advance(HOUR);
+        assert!(all_at_once(&credential, 32).iter().all(|token| token == "token 2"));
+        assert_eq!(source.exchanges(), 2);
+    }
+}
+
+#[test]
+fn a_token_that_expires_soon_is_replaced_beside_its_users() {
+    let source = Source::new();
+    let credential = source.credential();
+    assert_eq!(credential.token().unwrap().secret(), "token 1");
+    source.0.fake.advance(HOUR - Duration::from_secs(100));
+    source.set_gate(false);
+    for _ in 0..10 {
+        assert_eq!(credential.token().unwrap().secret(), "token 1", "nobody waits");
+    }
+    source.until_begun(2);
+    source.set_gate(true);
+    while credential.token().unwrap().secret() == "token 1" {
+        std::thread::yield_now();
+    }
+    assert_eq!(source.exchanges(), 2);
+}
+
+#[test]
+fn dropping_the_caller_loses_nothing() {
+    let source = Source::new();
+    let credential = source.credential();
+    source.set_gate(false);
+    let mut asking = Box::pin(credential.token_async());
+    assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    drop(asking);
+    source.until_begun(1);
+    source.set_gate(true);
+    assert_eq!(credential.token().unwrap().secret(), "token 1");
+    assert_eq!(source.exchanges(), 1);
+}
+
+#[test]
+fn an_error_is_never_kept() {
+    let source = Source::new();
+    let credential = source.credential();
+    source.set_failing(true);
+    for expected in 1..=3 {
+        assert_eq!(credential.token().unwrap_err().outcome(), Outcome::Unavailable);
+        assert_eq!(source.exchanges(), expected);
+    }
+    source.set_failing(false);
+    assert_eq!(credential.token().unwrap().secret(), "token 4");
+}
+
+#[test]
+fn a_failed_refresh_keeps_what_is_valid_and_is_not_tried_at_every_reading() {
+    let source = Source::new();
+    let credential = source.credential();
+    credential.token().unwrap();
+    source.set_failing(true);
+    source.0.fake.advance(HOUR - Duration::from_secs(200));
+    credential.token().unwrap();
+    source.until_begun(2);
+    // The failure leaves the token alone for a while.
+    let before = settled(&credential, &source);
+    for _ in 0..1000 {
+        assert_eq!(credential.token().unwrap().secret(), "token 1");
+    }
+    assert_eq!(source.exchanges(), before);
+    source.0.fake.advance(Duration::from_secs(200));
+    assert_eq!(credential.token().unwrap_err().outcome(), Outcome::Unavailable, "until its true expiry");
+}
+
+/// The number of exchanges once no refresh is under way any more.
+fn settled(credential: &Credential, source: &Source) -> usize {
+    loop {
+        let before = source.exchanges();
+        for _ in 0..100 {
+            drop(credential.token());
+            std::thread::yield_now();
+        }
+        if source.exchanges() == before {
+            return before;
+        }
+    }
+}
+
+#[test]
+fn short_lived_tokens_cause_no_busy_loop() {
+    for lifetime in [5, 60] {
+        let source = Source::new();
+        *source.0.lifetime.lock().unwrap() = Duration::from_secs(lifetime);
+        let credential = source.credential();
+        // A reading each tenth of a second, for ten lifetimes.
+        for _ in 0..lifetime * 100 {
+            credential.token().unwrap();
+            source.0.fake.advance(Duration::from_millis(100));
+        }
+        let exchanges = source.exchanges();
+        assert!((10..=15).contains(&exchanges), "{lifetime} s: {exchanges} exchanges in ten lifetimes");
+    }
+}
+
+#[test]
+fn a_token_that_was_refused_is_not_lent_again() {
+    let source = Source::new();
+    let credential = source.credential();
+    let token = credential.token().unwrap().clone();
+    credential.invalidate(&token);
+    assert_eq!(credential.token().unwrap().secret(), "token 2");
+    // The old one once more: the new one stays.
+    credential.invalidate(&token);
+    assert_eq!(credential.token().unwrap().secret(), "token 2");
+}
+
+#[test]
+fn a_clock_that_is_set_forwards_or_back_is_survived() {
+    let source = Source::new();
+    let credential = source.credential();
+    credential.token().unwrap();
+    let day = Duration::from_secs(86_400);
+    source.0.fake.advance(day);
+    assert_eq!(credential.token().unwrap().secret(), "token 2");
+    source.0.fake.set_time(source.0.fake.time() - day);
+    assert_eq!(
+        credential.token().unwrap().secret(),
+        "token 3",
+        "it may have expired, for all this clock knows"
+    );
+    source.0.fake.set_time(source.0.fake.time() - Duration::from_secs(5));
+    assert_eq!(credential.token().unwrap().secret(), "token 3", "an adjustment");
+    assert_eq!(source.exchanges(), 3);
+    // Set back with no network: it is the best there is, after the one who found out.
+    source.set_failing(true);
+    source.0.fake.set_time(source.0.fake.time() - day);
+    assert!(credential.token().is_err());
+    assert_eq!(credential.token().unwrap().secret(), "token 3");
+}
