@@ -67,7 +67,7 @@ impl Credential {
     #[must_use]
     pub fn with_store(self, store: Arc<dyn TokenStore>) -> Self {
         let Some(mut key) = self.0.found.source.key() else { return self };
-        key.add("provider", self.kind()).add("universe", self.universe_domain());
+        key.complete(self.kind(), self.universe_domain());
         match Arc::try_unwrap(self.0) {
             Ok(shared) => Self(Arc::new(Shared { store: Some((store, key)), ..shared })),
             Err(shared) => Self(shared),
@@ -328,7 +328,10 @@ impl Shared {
         }
         match source.exchange(&self.exchange).await {
             Ok(token) => {
-                store.save(key, &token);
+                // Whether it may be kept can differ from one token to the next.
+                if source.key().is_some() {
+                    store.save(key, &token);
+                }
                 Ok(self.hold(token, false))
             }
             Err(error) => match self.in_store(least) {

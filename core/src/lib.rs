@@ -27,13 +27,14 @@ mod search;
 mod secret;
 mod store;
 mod token;
+mod trusted_hosts;
 
 pub mod host;
 pub mod retry;
 
 pub use chain::{Attempt, AttemptOutcome, Chain, Expectation, Member, Resolution};
 pub use credential::Credential;
-pub use endpoints::{Endpoints, Field, TrustedHosts, is_loopback};
+pub use endpoints::Endpoints;
 pub use error::{Error, Outcome};
 pub use found::{Exchange, Found, TokenSource};
 pub use host::{BoxFuture, Host};
@@ -51,3 +52,4 @@ pub use search::{Look, Passed, Saw, Search, Settings};
 pub use secret::{ExposeSecret, Secret, looks_like_credential, quoted, redact};
 pub use store::{TokenKey, TokenStore, Turn};
 pub use token::{Token, TokenGuard};
+pub use trusted_hosts::{Field, TrustedHosts, is_loopback};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::host::{FileRead, FileReadError, Host, MAX_CREDENTIAL_FILE};
-use crate::{Endpoints, Error, ProfileName, Scopes, Secret, TrustedHosts};
+use crate::{Endpoints, Error, ProfileName, Scopes, Secret, TokenStore, TrustedHosts};
 
 /// Settings that concern every provider alike.
 #[derive(Clone, Debug)]
@@ -129,12 +129,13 @@ pub struct Search {
     settings: Settings,
     offline: bool,
     looks: Arc<Mutex<Vec<Look>>>,
+    store: Option<Arc<dyn TokenStore>>,
 }
 
 impl Search {
     /// A search on `host` with `settings`.
     pub fn new(host: Host, settings: Settings) -> Self {
-        Self { host, settings, offline: false, looks: Arc::default() }
+        Self { host, settings, offline: false, looks: Arc::default(), store: None }
     }
 
     /// A search for a credential whose tokens are to have these scopes, whatever the settings say: for one that is only
@@ -146,6 +147,7 @@ impl Search {
             settings: Settings { scopes: Some(scopes), ..self.settings.clone() },
             offline: self.offline,
             looks: self.looks.clone(),
+            store: self.store.clone(),
         }
     }
 
@@ -154,6 +156,19 @@ impl Search {
     pub fn offline(mut self, offline: bool) -> Self {
         self.offline = offline;
         self
+    }
+
+    /// The same search, with the tokens that are kept between processes: for providers that would have to ask for one to say
+    /// whether there is one.
+    #[must_use]
+    pub fn with_store(mut self, store: Option<Arc<dyn TokenStore>>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// The tokens that are kept between processes, where they are.
+    pub fn store(&self) -> Option<&dyn TokenStore> {
+        self.store.as_deref()
     }
 
     /// The host. What is looked at through it directly is not remembered: see [`Search::looked_at`].

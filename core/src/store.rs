@@ -58,6 +58,11 @@ impl TokenKey {
         self
     }
 
+    /// Adds what every key has, as the last thing: the kind of provider, and the universe that the user has chosen.
+    pub fn complete(&mut self, kind: &str, universe_domain: &str) -> &mut Self {
+        self.add("provider", kind).add("universe", universe_domain)
+    }
+
     /// What a digest is made of.
     pub fn bytes(&self) -> &[u8] {
         &self.0

@@ -25,12 +25,13 @@ pub struct Token {
     expires_at: SystemTime,
     scopes: Option<Scopes>,
     principal: Option<String>,
+    project: Option<String>,
 }
 
 impl Token {
     /// A token that was got at `obtained_at` and expires at `expires_at`.
     pub fn new(secret: impl Into<Secret>, obtained_at: SystemTime, expires_at: SystemTime) -> Self {
-        Self { secret: secret.into(), obtained_at, expires_at, scopes: None, principal: None }
+        Self { secret: secret.into(), obtained_at, expires_at, scopes: None, principal: None, project: None }
     }
 
     /// The same token with the scopes that the server says it has.
@@ -44,6 +45,13 @@ impl Token {
     #[must_use]
     pub fn with_principal(mut self, principal: Option<String>) -> Self {
         self.principal = principal;
+        self
+    }
+
+    /// The same token with the project that whoever gave it says is to be charged.
+    #[must_use]
+    pub fn with_project(mut self, project: Option<String>) -> Self {
+        self.project = project;
         self
     }
 
@@ -85,6 +93,11 @@ impl Token {
     /// The e-mail of the account it stands for, where the server told.
     pub fn principal(&self) -> Option<&str> {
         self.principal.as_deref()
+    }
+
+    /// The project that whoever gave it says is to be charged.
+    pub fn project(&self) -> Option<&str> {
+        self.project.as_deref()
     }
 }
 

@@ -32,6 +32,11 @@ pub trait Environment: Send + Sync {
     /// Where a directory of the user's is; `None` where the system has none, or no home directory is known.
     fn directory(&self, which: Directory) -> Option<PathBuf>;
 
+    /// The file of the program that runs; `None` where that is not known.
+    fn program(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// The Unix user that the process acts as (the effective user id); `None` on systems that have none.
     fn user_id(&self) -> Option<u32>;
 }

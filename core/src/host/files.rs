@@ -132,6 +132,15 @@ pub trait Files: Send + Sync {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    /// Lets everybody who may read a file run it, on systems where that is a matter of permission bits.
+    ///
+    /// # Errors
+    /// The system's.
+    fn make_executable(&self, path: &Path) -> io::Result<()> {
+        let _ = path;
+        Ok(())
+    }
+
     /// Puts `bytes` at `path` as a new file with the system's usual mode, and fails where something is there already.
     ///
     /// # Errors

@@ -2,12 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+#[cfg(windows)]
+use std::io;
 use std::io::ErrorKind;
 use std::process::{Command, ExitStatus};
+
+#[cfg(unix)]
+mod unix;
+
+#[cfg(unix)]
+use unix::run;
 
 /// Runs a command to its end with this process's standard streams, its variables with `set` on top and without
 /// `removed`, and answers the exit status that a shell would: 128 + n where signal n ended it, 127 where there is no
 /// such program, 126 where it cannot be run.
+///
+/// To whoever started this process it looks as if they had started the command. On Unix both are in one process group, so
+/// that what the terminal sends reaches the command by itself; what is sent to this process alone is passed on (SIGHUP,
+/// SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT), and signals that were ignored stay
+/// so. When the command stops, this process stops as well, and they go on together. On Linux the command gets SIGTERM
+/// when this process is killed.
+///
+/// To be called from a thread that lives as long as the process, since the command's life is tied to that thread's.
 pub fn run_attached(
     program: &OsStr,
     arguments: &[OsString],
@@ -19,13 +35,28 @@ pub fn run_attached(
     for name in removed {
         command.env_remove(name);
     }
-    match command.envs(set).status() {
+    match run(command.envs(set)) {
         Ok(status) => shell_status(status),
         Err(error) => {
             log::error!("{} could not be run: {error}", std::path::Path::new(program).display());
             if error.kind() == ErrorKind::NotFound { 127 } else { 126 }
         }
     }
+}
+
+/// A Ctrl-C reaches the command as it reaches this process, which only must not end of it.
+#[cfg(windows)]
+fn run(command: &mut Command) -> io::Result<ExitStatus> {
+    // Once somebody listens for it, it no longer ends the process.
+    ee_auth_core::host::Tasks::spawn(
+        &crate::tasks::PrivateThread,
+        Box::pin(async {
+            if let Ok(mut pressed) = tokio::signal::windows::ctrl_c() {
+                while pressed.recv().await.is_some() {}
+            }
+        }),
+    );
+    command.status()
 }
 
 fn shell_status(status: ExitStatus) -> i32 {

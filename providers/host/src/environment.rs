@@ -14,6 +14,10 @@ impl Environment for SystemEnvironment {
         std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect()
     }
 
+    fn program(&self) -> Option<PathBuf> {
+        std::env::current_exe().ok()
+    }
+
     fn directory(&self, which: Directory) -> Option<PathBuf> {
         match which {
             Directory::Home => dirs::home_dir(),

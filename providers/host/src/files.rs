@@ -63,6 +63,25 @@ impl Files for SystemFiles {
         Ok(())
     }
 
+    fn write_program(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let file = beside(private_parent(path)?, bytes)?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o500))?;
+        }
+        // Closed before it has its name: a file that is open for writing cannot be run.
+        file.into_temp_path().persist(path).map_err(|error| error.error)
+    }
+
+    #[cfg(unix)]
+    fn make_executable(&self, path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path)?.permissions().mode();
+        // Whoever has a bit of 0444 gets the one of 0111 that belongs to it.
+        fs::set_permissions(path, fs::Permissions::from_mode(mode | (mode & 0o444) >> 2))
+    }
+
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         fs::create_dir_all(parent(path))?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
@@ -156,13 +175,13 @@ fn describe(metadata: &Metadata) -> FileStatus {
         FileKind::Other
     };
     #[cfg(unix)]
-    let (mode, owner, device) = {
+    let (mode, owner, group, device) = {
         use std::os::unix::fs::MetadataExt;
-        (Some(metadata.mode() & 0o7777), Some(metadata.uid()), Some(metadata.dev()))
+        (Some(metadata.mode() & 0o7777), Some(metadata.uid()), Some(metadata.gid()), Some(metadata.dev()))
     };
     #[cfg(not(unix))]
-    let (mode, owner, device) = (None, None, None);
-    FileStatus { kind, size: metadata.len(), mode, owner, device, modified: metadata.modified().ok() }
+    let (mode, owner, group, device) = (None, None, None, None);
+    FileStatus { kind, size: metadata.len(), mode, owner, group, device, modified: metadata.modified().ok() }
 }
 
 #[cfg(unix)]

@@ -10,7 +10,8 @@
 //! | clock | the system's |
 //! | HTTP | reqwest with rustls and ring; the system's proxies and trust store; no redirects, no retries, 1 MiB |
 //! | processes | a process group each, killed whole |
-//! | person | the terminal |
+//! | person | the terminal; [`Notebook`] |
+//! | loopback | a listener that answers pages, one request per connection |
 //! | tasks | one thread called `ee-auth` for the whole process |
 #![allow(
     clippy::disallowed_methods,
@@ -19,13 +20,18 @@
 )]
 
 mod attached;
+mod browser;
 mod buffer;
 mod clock;
+mod conversation;
 mod environment;
 mod failure;
 mod files;
 mod http;
+mod line;
 mod lock;
+mod loopback;
+mod notebook;
 mod person;
 mod processes;
 mod tasks;
@@ -37,12 +43,14 @@ use ee_auth_core::Host;
 use ee_auth_core::host::Person;
 
 pub use attached::run_attached;
+pub use notebook::Notebook;
 
 static SYSTEM: LazyLock<Host> = LazyLock::new(|| Host {
     environment: Arc::new(environment::SystemEnvironment),
     files: Arc::new(files::SystemFiles),
     clock: Arc::new(clock::SystemClock),
     http: Arc::new(http::SystemHttp::default()),
+    loopback: Arc::new(loopback::SystemLoopback),
     processes: Arc::new(processes::SystemProcesses),
     person: Arc::new(person::Terminal),
     tasks: Arc::new(tasks::PrivateThread),
@@ -58,7 +66,7 @@ pub fn system() -> Host {
     SYSTEM.clone()
 }
 
-/// The system with somebody else to talk to: nobody, with `--no-input`; the front end of a notebook.
+/// The system with somebody else to talk to: nobody, with `--no-input`; a [`Notebook`].
 pub fn system_with_person(person: Arc<dyn Person>) -> Host {
     Host { person, ..system() }
 }

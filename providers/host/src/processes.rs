@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
-use ee_auth_core::host::{BoxFuture, Command, Output, ProcessError, Processes, Variables};
+use ee_auth_core::host::{BoxFuture, Command, Conversation, Output, ProcessError, Processes, Variables};
 use ee_auth_core::{ExposeSecret, Secret};
 use futures_util::future::{self, Either};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -13,14 +13,14 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::buffer::{Buffer, Full};
-use crate::tasks;
+use crate::{conversation, tasks};
 
 /// How long the output of a program is waited for that has ended and left another behind which still holds it: what the
 /// program itself wrote is there already.
-const AFTERMATH: Duration = Duration::from_secs(1);
+pub(crate) const AFTERMATH: Duration = Duration::from_secs(1);
 
 /// How long a killed program may take to be gone.
-const LAST_RITES: Duration = Duration::from_secs(1);
+pub(crate) const LAST_RITES: Duration = Duration::from_secs(1);
 
 pub(crate) struct SystemProcesses;
 
@@ -34,11 +34,29 @@ impl Processes for SystemProcesses {
             tasks::run(run(command)).await.unwrap_or_else(|error| Err(ProcessError::Start(error.to_string())))
         })
     }
+
+    fn converse(
+        &self,
+        command: Command,
+        with: Option<Box<dyn Conversation>>,
+    ) -> BoxFuture<'static, Result<Output, ProcessError>> {
+        Box::pin(async move {
+            let converse = tasks::run(conversation::converse(command, with)).await;
+            converse.unwrap_or_else(|error| Err(ProcessError::Start(error.to_string())))
+        })
+    }
+
+    fn run_with_person(&self, command: Command) -> BoxFuture<'static, Result<Option<i32>, ProcessError>> {
+        Box::pin(async move {
+            let run = tasks::run(run_with_person(command)).await;
+            run.unwrap_or_else(|error| Err(ProcessError::Start(error.to_string())))
+        })
+    }
 }
 
 /// The first file of that name in the directories of `path` that may be executed. Relative directories, the working
 /// directory among them, belong to whoever wrote what lies there and not to the user.
-fn find_in(path: OsString, endings: Option<&str>, name: &str) -> Option<PathBuf> {
+pub(crate) fn find_in(path: OsString, endings: Option<&str>, name: &str) -> Option<PathBuf> {
     let bare = !name.is_empty() && Path::new(name).file_name().is_some_and(|file| file == name);
     if !bare {
         return None;
@@ -56,7 +74,7 @@ fn names(name: &str, _endings: Option<&str>) -> Vec<String> {
 }
 
 #[cfg(unix)]
-fn is_executable(file: &Path) -> bool {
+pub(crate) fn is_executable(file: &Path) -> bool {
     file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
@@ -71,7 +89,7 @@ fn names(name: &str, endings: Option<&str>) -> Vec<String> {
 }
 
 #[cfg(windows)]
-fn is_executable(file: &Path) -> bool {
+pub(crate) fn is_executable(file: &Path) -> bool {
     file.is_file()
 }
 
@@ -133,7 +151,43 @@ async fn run(command: Command) -> Result<Output, ProcessError> {
     }
 }
 
-fn start(command: &Command) -> Result<Child, ProcessError> {
+/// It stays in our process group, so that Ctrl-C and job control reach it as they reach us. For the same reason it alone
+/// is killed when its time is over, and not what it started.
+async fn run_with_person(command: Command) -> Result<Option<i32>, ProcessError> {
+    let mut process = prepare(&command)?;
+    process.stdin(Stdio::inherit()).stdout(stderr().map_err(io_error)?).stderr(Stdio::inherit());
+    let mut child = process.spawn().map_err(|error| ProcessError::Start(error.to_string()))?;
+    match timeout(command.timeout, child.wait()).await {
+        Ok(status) => Ok(status.map_err(io_error)?.code()),
+        Err(_) => {
+            let _ = child.start_kill();
+            let _ = timeout(LAST_RITES, child.wait()).await;
+            Err(ProcessError::Timeout(command.timeout))
+        }
+    }
+}
+
+/// Our standard error, for a child's standard output.
+fn stderr() -> std::io::Result<Stdio> {
+    #[cfg(unix)]
+    return Ok(std::os::fd::AsFd::as_fd(&std::io::stderr()).try_clone_to_owned()?.into());
+    #[cfg(windows)]
+    return Ok(std::os::windows::io::AsHandle::as_handle(&std::io::stderr()).try_clone_to_owned()?.into());
+}
+
+pub(crate) fn start(command: &Command) -> Result<Child, ProcessError> {
+    let mut process = prepare(command)?;
+    process.stdin(if command.input.is_some() { Stdio::piped() } else { Stdio::null() });
+    process.stdout(Stdio::piped()).stderr(Stdio::piped());
+    #[cfg(unix)]
+    process.process_group(0);
+    #[cfg(windows)]
+    process.creation_flags(0x0800_0000); // CREATE_NO_WINDOW: no console window flashes up.
+    process.spawn().map_err(|error| ProcessError::Start(error.to_string()))
+}
+
+/// What all programs have in common: the file, arguments and variables.
+fn prepare(command: &Command) -> Result<tokio::process::Command, ProcessError> {
     if command.program.parent().is_none_or(|parent| parent == Path::new("")) {
         return Err(ProcessError::Start("the program must be given by its path".to_owned()));
     }
@@ -143,17 +197,12 @@ fn start(command: &Command) -> Result<Child, ProcessError> {
         Variables::Inherit(more) => process.envs(more.iter().map(|(name, value)| (name, value))),
         Variables::Only(all) => process.env_clear().envs(all.iter().map(|(name, value)| (name, value))),
     };
-    process.stdin(if command.input.is_some() { Stdio::piped() } else { Stdio::null() });
-    process.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    #[cfg(unix)]
-    process.process_group(0);
-    #[cfg(windows)]
-    process.creation_flags(0x0800_0000); // CREATE_NO_WINDOW: no console window flashes up.
-    process.spawn().map_err(|error| ProcessError::Start(error.to_string()))
+    process.kill_on_drop(true);
+    Ok(process)
 }
 
 /// Writes what the program reads, then closes it. A program that does not read it is free not to.
-async fn feed(to: Option<ChildStdin>, input: Option<Secret>) {
+pub(crate) async fn feed(to: Option<ChildStdin>, input: Option<Secret>) {
     if let (Some(mut to), Some(input)) = (to, input) {
         let _ = to.write_all(input.expose_secret().as_bytes()).await;
         let _ = to.shutdown().await;
@@ -161,13 +210,13 @@ async fn feed(to: Option<ChildStdin>, input: Option<Secret>) {
 }
 
 /// What can go wrong while a program writes.
-enum Trouble {
+pub(crate) enum Trouble {
     TooMuch,
     Io(std::io::Error),
 }
 
 impl Trouble {
-    fn into_error(self, limit: usize) -> ProcessError {
+    pub(crate) fn into_error(self, limit: usize) -> ProcessError {
         match self {
             Self::TooMuch => ProcessError::TooMuchOutput(limit),
             Self::Io(error) => io_error(error),
@@ -176,7 +225,7 @@ impl Trouble {
 }
 
 /// Reads to the end. What is more than the buffer holds is an error where the whole is `needed`, else it is dropped.
-async fn collect(
+pub(crate) async fn collect(
     from: Option<impl AsyncRead + Unpin>,
     into: &mut Buffer,
     needed: bool,
@@ -194,14 +243,23 @@ async fn collect(
     }
 }
 
-fn io_error(error: std::io::Error) -> ProcessError {
+pub(crate) fn io_error(error: std::io::Error) -> ProcessError {
     ProcessError::Io(error.to_string())
 }
 
 /// A program and all that it started. Killed when dropped, unless released before.
-struct Group(Option<u32>);
+pub(crate) struct Group(Option<u32>);
 
 impl Group {
+    pub(crate) fn new(leader: Option<u32>) -> Self {
+        Self(leader)
+    }
+
+    /// To be called before the leader has been waited for: its number may be another's afterwards.
+    pub(crate) fn kill(&mut self) {
+        drop(Self(self.0.take()));
+    }
+
     fn release(&mut self) {
         self.0 = None;
     }

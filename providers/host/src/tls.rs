@@ -3,24 +3,41 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ee_auth_core::ExposeSecret;
+use ee_auth_core::host::ClientCertificate;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
-/// TLS 1.2 and 1.3 with ring, and certificates checked against the platform's trust store.
+/// TLS 1.2 and 1.3 with ring, and certificates checked against the platform's trust store. `own` is what is shown to a
+/// server that asks who is there.
 ///
 /// # Errors
-/// None is known; rustls reserves the right to refuse a provider.
-pub(crate) fn config() -> Result<ClientConfig, rustls::Error> {
+/// A certificate or key that cannot be used. Else none is known; rustls reserves the right to refuse a provider.
+pub(crate) fn config(own: Option<&ClientCertificate>) -> Result<ClientConfig, Box<dyn std::error::Error>> {
     // Handed over, never installed as the process's default: that would belong to the program, not to a library.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider.clone())
+    let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(LazyVerifier { provider, verifier: Mutex::new(None) }))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(LazyVerifier { provider, verifier: Mutex::new(None) }));
+    let mut config = match own {
+        None => config.with_no_client_auth(),
+        Some(own) => {
+            let damaged = |what: &str| format!("the client's {what} is damaged, or is no PEM");
+            let chain = CertificateDer::pem_slice_iter(&own.chain)
+                .map(|certificate| certificate.map(CertificateDer::into_owned))
+                .collect::<Result<_, _>>()
+                .map_err(|_| damaged("certificate"))?;
+            let key = PrivateKeyDer::from_pem_slice(own.key.expose_secret().as_bytes())
+                .map_err(|_| damaged("private key"))?;
+            config
+                .with_client_auth_cert(chain, key)
+                .map_err(|_| "the client's private key is not that of its certificate, or of no known kind")?
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -15,15 +15,18 @@ use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 
-use ee_auth_core::host::{Method, Request};
-use rcgen::{CertificateParams, KeyPair};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use ee_auth_core::host::{ClientCertificate, Method, Request};
+use rcgen::{CertificateParams, Issuer, KeyPair};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use support::{Server, answer, read_request};
 use url::Url;
 
 /// What [`child`] is to ask for; where it is to write what came of it.
 const URL: &str = "EE_AUTH_TEST_URL";
 const OUTCOME: &str = "EE_AUTH_TEST_OUTCOME";
+/// A client's certificates and its key: two files, where it is to show them.
+const CLIENT: [&str; 2] = ["EE_AUTH_TEST_CLIENT_CHAIN", "EE_AUTH_TEST_CLIENT_KEY"];
 
 /// Not a test: what the tests run in surroundings of their own.
 #[test]
@@ -31,6 +34,11 @@ fn child() {
     let (Ok(url), Ok(outcome)) = (std::env::var(URL), std::env::var(OUTCOME)) else { return };
     let mut request = Request::new(Method::Get, Url::parse(&url).unwrap());
     request.direct = url.contains("direct");
+    if let [Ok(chain), Ok(key)] = CLIENT.map(std::env::var) {
+        let key = std::fs::read_to_string(key).unwrap().into();
+        request.client_certificate =
+            Some(Arc::new(ClientCertificate { chain: std::fs::read(chain).unwrap(), key }));
+    }
     let text = match pollster::block_on(ee_auth_host::system().http.send(request)) {
         Ok(response) => format!("{} {}", response.status, String::from_utf8_lossy(&response.body)),
         Err(error) => format!("{:?} {}", error.kind, error.message),
@@ -54,12 +62,27 @@ fn get(url: &str, variables: &[(&str, &str)]) -> String {
 fn tls_server(change: impl FnOnce(&mut CertificateParams)) -> (Server, String) {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     change(&mut params);
+    tls_server_for(params, None)
+}
+
+/// As [`tls_server`], for clients alone that an authority vouches for.
+fn tls_server_for(params: CertificateParams, clients: Option<&rcgen::Certificate>) -> (Server, String) {
     let key = KeyPair::generate().unwrap();
     let certificate = params.self_signed(&key).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config =
+        ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.der().clone()).unwrap();
+            config.with_client_cert_verifier(
+                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap(),
+            )
+        }
+    };
+    let config = config
         .with_single_cert(vec![certificate.der().clone()], key.serialize_der().try_into().unwrap())
         .unwrap();
     let config = Arc::new(config);
@@ -125,6 +148,48 @@ fn a_certificate_of_another_day_or_name_or_use_is_refused() {
     assert!(outcome.starts_with("Tls ") && outcome.contains("another name"), "{outcome}");
     let outcome = get(&https(&authority), &variables);
     assert!(outcome.starts_with("Tls ") && outcome.contains("authority's own"), "{outcome}");
+}
+
+#[test]
+fn a_client_shows_its_certificate_where_it_has_one() {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate().unwrap();
+    let authority = params.self_signed(&authority_key).unwrap();
+    let issuer = Issuer::new(params, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let client =
+        CertificateParams::new(vec!["client.test".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let (server, pem) =
+        tls_server_for(CertificateParams::new(vec!["localhost".to_owned()]).unwrap(), Some(&authority));
+
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (trusted, chain) = (file("ca.pem", &pem), file("client.pem", &client.pem()));
+    let own_key = file("client.key", &key.serialize_pem());
+    let other_key = file("other.key", &KeyPair::generate().unwrap().serialize_pem());
+    let with = |chain: &str, key: &str| {
+        get(&https(&server), &[("SSL_CERT_FILE", &trusted), (CLIENT[0], chain), (CLIENT[1], key)])
+    };
+    assert_eq!(with(&chain, &own_key), "200 over TLS");
+    server.request();
+    // Without one, with a key that is not its own, with something else than a certificate.
+    let nobody = get(&https(&server), &[("SSL_CERT_FILE", &trusted)]);
+    assert!(!nobody.starts_with("200"), "{nobody}");
+    for (chain, key, word) in [
+        (&chain, &other_key, "private key is not"),
+        (&own_key, &own_key, "client's"),
+        (&chain, &chain, "damaged"),
+    ] {
+        let outcome = with(chain, key);
+        assert!(outcome.starts_with("Refused ") && outcome.contains(word), "{outcome}");
+        assert!(!outcome.contains("BEGIN"), "{outcome}");
+    }
+    assert_eq!(server.more_requests(), 0);
 }
 
 #[test]

@@ -220,6 +220,8 @@ impl Fake {
             size,
             mode: entry.mode,
             owner: entry.owner.or_else(|| lock(&self.0.environment).user_id()),
+            // Every user has a group of their own, of the same number.
+            group: entry.owner.or_else(|| lock(&self.0.environment).user_id()),
             device: Some(entry.device),
             modified: entry.modified.or_else(|| Some(self.time())),
         }
@@ -291,6 +293,11 @@ impl Files for Fake {
 
     fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.write_private(path, bytes)
+    }
+
+    fn write_program(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let place = self.place(path);
+        self.put(place.clone(), bytes, 0o500, Change::WrittenPrivate(place))
     }
 
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ee_auth_core::host::{Output, ProcessError};
+use ee_auth_core::host::{Output, ProcessError, Variables};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -40,6 +40,9 @@ struct Run {
     path: PathBuf,
     /// The arguments that it must be run with, where that matters.
     arguments: Option<Vec<String>>,
+    /// The variables that it must be run with, beside others; `null` for one that it must not have.
+    #[serde(default)]
+    variables: BTreeMap<String, Option<String>>,
     #[serde(default)]
     status: i32,
     #[serde(default)]
@@ -65,7 +68,7 @@ impl Fake {
     /// | `fs/` | its files, from the root: `fs/home/user/key.json`. Private (mode 0600) unless `files.json` says otherwise |
     /// | `files.json` | an object: by path, what else a file is: `{"/home/user/key.json": {"mode": "0644"}, "/p": {"kind": "fifo"}}`. Keys: `kind` (`file`, `zeros` with `size`, `directory`, `link` with `target`, `fifo`, `device`, `unreadable`), `mode`, `owner`, `device`, `encoding` (`utf-16`) |
     /// | `http-traffic.json` | see [`Fake::with_traffic`] |
-    /// | `processes.json` | an array of programs on the `PATH`, run in this order: `{"name", "path", "arguments", "status", "stdout", "stderr"}`, or `"start_error": "…"`, `"timeout": true`, `"never_run": true` |
+    /// | `processes.json` | an array of programs on the `PATH`, run in this order: `{"name", "path", "arguments", "variables", "status", "stdout", "stderr"}`, or `"start_error": "…"`, `"timeout": true`, `"never_run": true` |
     ///
     /// Each may be missing. `replace` is applied to every string of the JSON, escapes and keys of objects aside, and to
     /// each file in `fs/` that is text, so that keys can be made at run time and put in the place of a name.
@@ -158,7 +161,7 @@ impl Fake {
         if timeout {
             return self.with_run(|command| Err(ProcessError::Timeout(command.timeout)));
         }
-        let Run { path, arguments, status, stdout, stderr, .. } = run;
+        let Run { path, arguments, variables, status, stdout, stderr, .. } = run;
         let fake = self.clone();
         self.with_run(move |command| {
             let matches = command.program == path
@@ -172,6 +175,16 @@ impl Fake {
                     command.program.display(),
                     command.arguments
                 )));
+            }
+            let (Variables::Inherit(set) | Variables::Only(set)) = &command.variables;
+            for (name, expected) in &variables {
+                let actual =
+                    set.iter().find(|(set, _)| *set == **name).map(|(_, value)| value.to_string_lossy());
+                if actual.as_deref() != expected.as_deref() {
+                    return Err(
+                        fake.process_fault(format!("expected {name} to be {expected:?}, got {actual:?}"))
+                    );
+                }
             }
             Ok(Output {
                 status: Some(status),

@@ -10,6 +10,7 @@ use crate::{Fake, lock};
 pub(crate) struct State {
     presence: Presence,
     answers: VecDeque<Secret>,
+    has_browser: bool,
     browser: Option<io::ErrorKind>,
     told: Vec<String>,
     asked: Vec<String>,
@@ -22,6 +23,7 @@ impl Default for State {
         Self {
             presence: Presence::Absent,
             answers: VecDeque::new(),
+            has_browser: false,
             browser: Some(io::ErrorKind::NotFound),
             told: Vec::new(),
             asked: Vec::new(),
@@ -57,7 +59,22 @@ impl Fake {
     /// The same machine with a browser that has windows.
     #[must_use]
     pub fn with_browser(self) -> Self {
-        lock(&self.0.person).browser = None;
+        {
+            let mut state = lock(&self.0.person);
+            state.has_browser = true;
+            state.browser = None;
+        }
+        self
+    }
+
+    /// The same machine with a browser that does not start.
+    #[must_use]
+    pub fn with_broken_browser(self) -> Self {
+        {
+            let mut state = lock(&self.0.person);
+            state.has_browser = true;
+            state.browser = Some(io::ErrorKind::PermissionDenied);
+        }
         self
     }
 
@@ -109,7 +126,7 @@ impl Person for Fake {
     }
 
     fn has_browser(&self) -> bool {
-        lock(&self.0.person).browser.is_none()
+        lock(&self.0.person).has_browser
     }
 
     fn browse(&self, address: &Url) -> io::Result<()> {

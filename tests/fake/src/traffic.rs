@@ -33,6 +33,7 @@ struct Expected {
     absent_fields: Vec<String>,
     json: Option<Value>,
     direct: Option<bool>,
+    client_certificate: Option<bool>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -69,7 +70,8 @@ impl Fake {
     ///
     /// Requests must come in this order. Of a request, method and address must be the same, and what is named under
     /// `headers`, `form` or `json` must be there with that value, or with any where the value is `{"present": true}`;
-    /// `absent_fields` must be neither in its form nor in its JSON. `direct` says whether proxies must be passed by.
+    /// `absent_fields` must be neither in its form nor in its JSON. `direct` says whether proxies must be passed by,
+    /// `client_certificate` whether the client must show one.
     /// `body` is a string, or JSON, which comes with its content type. The headers of an answer that mean something
     /// are `Content-Type`, `Retry-After`, `Date` and `Metadata-Flavor`; a date in `Retry-After` is seen from the
     /// machine's clock. In place of `response`, `error` has a `kind` (`connect`, `tls`, `timeout`, `interrupted`,
@@ -130,6 +132,9 @@ impl Expected {
         }
         if self.direct.is_some_and(|direct| direct != request.direct) {
             return Some(format!("`direct` is {}", request.direct));
+        }
+        if self.client_certificate.is_some_and(|shown| shown != request.client_certificate.is_some()) {
+            return Some(format!("`client_certificate` is {}", request.client_certificate.is_some()));
         }
         for (name, expected) in &self.headers {
             let sent = request.headers.iter().find(|(sent, _)| sent.eq_ignore_ascii_case(name));

@@ -1,0 +1,95 @@
+//! Waiting for a command while signals come.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
+use signal_hook::consts::{
+    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH,
+};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::origin::{Origin, WithOrigin};
+use signal_hook::low_level::siginfo::Cause;
+
+/// What is passed on to the command when it is sent to this process alone.
+const PASSED_ON: [i32; 10] =
+    [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT];
+
+/// Runs a command to its end.
+pub(super) fn run(command: &mut Command) -> io::Result<ExitStatus> {
+    // Before the command is there, so that nothing is lost. What is ignored here stays ignored there: a command that was
+    // started with nohup, or in the background of a script, counts on it.
+    let wanted = PASSED_ON.into_iter().filter(|signal| !is_ignored(*signal)).chain([SIGCHLD]);
+    let mut signals = SignalsInfo::<WithOrigin>::new(wanted)?;
+    #[cfg(target_os = "linux")]
+    end_with_this_process(command);
+    let child = Pid::from_raw(command.spawn()?.id() as i32).ok_or(Errno::SRCH)?;
+    for origin in signals.forever() {
+        if origin.signal != SIGCHLD {
+            pass_on(child, &origin);
+        } else if let Some(status) = look(child)? {
+            return Ok(status);
+        }
+    }
+    Err(Errno::INTR.into())
+}
+
+/// Sends a signal to the command, unless it has had it: from the terminal, which sends to the whole process group, or
+/// because it has sent it itself, to the group as well.
+fn pass_on(child: Pid, origin: &Origin) {
+    let from_terminal = matches!(origin.cause, Cause::Kernel);
+    let from_child = origin.process.as_ref().is_some_and(|process| process.pid == child.as_raw_pid());
+    if from_terminal || from_child {
+        return;
+    }
+    if let Some(signal) = Signal::from_named_raw(origin.signal) {
+        // The number is the child's until it has been waited for.
+        let _ = kill_process(child, signal);
+    }
+}
+
+/// What has become of the command: its status, if it has ended. If it has stopped, this process stops too, until both are
+/// to go on: whoever started this one sees in it what becomes of the command.
+fn look(child: Pid) -> io::Result<Option<ExitStatus>> {
+    loop {
+        match waitpid(Some(child), WaitOptions::NOHANG | WaitOptions::UNTRACED) {
+            Ok(Some((_, status))) if status.stopped() => {
+                kill_process(getpid(), Signal::STOP)?;
+            }
+            Ok(Some((_, status))) => return Ok(Some(ExitStatus::from_raw(status.as_raw()))),
+            Ok(None) => return Ok(None),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Has the kernel send SIGTERM to the command when this process ends in a way that it cannot catch.
+#[cfg(target_os = "linux")]
+#[allow(
+    unsafe_code,
+    reason = "there is no other way to do something in the child before it becomes the command"
+)]
+fn end_with_this_process(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let parent = getpid();
+    let tie = move || {
+        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+        // It may have ended already.
+        if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
+    };
+    // SAFETY: between fork and exec it makes two system calls, and neither allocates nor takes a lock.
+    unsafe { command.pre_exec(tie) };
+}
+
+/// Whether a signal is ignored, as whoever started this process may have arranged.
+#[allow(unsafe_code, reason = "neither std nor rustix can ask for a signal's disposition")]
+fn is_ignored(signal: i32) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action nothing is changed, and the old one is written where there is room for it.
+    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: it was written where the call succeeded.
+    asked == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
+}

@@ -1,0 +1,133 @@
+//! One line from the terminal.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ee_auth_core::Secret;
+use zeroize::Zeroizing;
+
+use crate::tasks;
+
+/// Longer than any line that a terminal hands over, in bytes, so that it never grows and leaves a copy behind.
+const LONGEST: usize = 1 << 16;
+
+/// The next line that is typed, without white space around it. Dropping the future stops the reading: what is typed
+/// afterwards is somebody else's. On Windows the line that is typed next is lost, since its terminals cannot be asked
+/// whether there is one.
+///
+/// # Errors
+/// [`io::ErrorKind::UnexpectedEof`] where the terminal has ended; the system's.
+pub(crate) async fn from_terminal() -> io::Result<Secret> {
+    let guard = Guard(Arc::new(AtomicBool::new(false)));
+    let stopped = guard.0.clone();
+    tasks::run_blocking(move || read_line(|buffer| system::read(buffer, &stopped))).await?
+}
+
+/// Says to the thread that reads that nobody waits for it any more.
+struct Guard(Arc<AtomicBool>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Reads with `read`, which answers 0 at the end, up to the end of a line.
+fn read_line(mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result<Secret> {
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut chunk = Zeroizing::new([0; 4096]);
+    loop {
+        let count = read(&mut *chunk)?;
+        if count == 0 && line.is_empty() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "there was no answer"));
+        }
+        // A terminal hands over a line at a time: there is nothing behind its end.
+        line.extend_from_slice(&chunk[..count]);
+        if count == 0 || chunk[..count].contains(&b'\n') {
+            break;
+        }
+        if line.len() + chunk.len() > LONGEST {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is too long"));
+        }
+    }
+    let line = std::str::from_utf8(&line)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the answer is not UTF-8"))?;
+    Ok(Secret::from(line.lines().next().unwrap_or_default().trim()))
+}
+
+#[cfg(unix)]
+mod system {
+    use std::fs::File;
+    use std::io::{self, Read};
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::Errno;
+
+    /// How long the thread may not notice that it was stopped. It takes no line in that time.
+    const ROUND: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
+    /// The terminal itself and not standard input, of which a buffer may hold lines for somebody else.
+    fn terminal() -> io::Result<File> {
+        // Apple's poll does not know /dev/tty, but the terminal by its own name.
+        #[cfg(target_vendor = "apple")]
+        if let Ok(name) = rustix::termios::ttyname(io::stdin(), Vec::new()) {
+            return File::open(std::path::Path::new(&*name.to_string_lossy()));
+        }
+        File::open("/dev/tty")
+    }
+
+    pub(super) fn read(buffer: &mut [u8], stopped: &AtomicBool) -> io::Result<usize> {
+        let mut terminal = terminal()?;
+        loop {
+            let ready = match poll(&mut [PollFd::new(&terminal, PollFlags::IN)], Some(&ROUND)) {
+                Ok(count) => count > 0,
+                Err(Errno::INTR) => false,
+                Err(error) => return Err(error.into()),
+            };
+            if stopped.load(Ordering::Acquire) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            if ready {
+                return terminal.read(buffer);
+            }
+        }
+    }
+}
+
+#[cfg(windows)]
+mod system {
+    use std::fs::File;
+    use std::io::{self, Read};
+    use std::sync::atomic::AtomicBool;
+
+    pub(super) fn read(buffer: &mut [u8], _stopped: &AtomicBool) -> io::Result<usize> {
+        File::open("CONIN$")?.read(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use ee_auth_core::ExposeSecret;
+
+    use super::*;
+
+    fn line(mut bytes: impl Read) -> io::Result<String> {
+        read_line(|buffer| bytes.read(buffer)).map(|line| line.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn an_answer_is_one_line_without_white_space() {
+        assert_eq!(line(&b" 4/code \r\n"[..]).unwrap(), "4/code");
+        assert_eq!(line(&b"4/code\nmore"[..]).unwrap(), "4/code");
+        assert_eq!(line(&b"no end"[..]).unwrap(), "no end");
+        assert_eq!(line(&b"\n"[..]).unwrap(), "");
+        assert_eq!(line((&b"in "[..]).chain(&b"two\n"[..])).unwrap(), "in two");
+        assert_eq!(line(&b""[..]).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(line(io::repeat(b'x')).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(line(&b"\xff\n"[..]).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}
