@@ -70,7 +70,8 @@ pub struct ProviderConfig {
 }
 
 impl ProviderConfig {
-    fn new(name: &str, kind: &'static Kind, declared_in: Origin) -> Self {
+    /// A provider of which nothing is set.
+    pub fn new(name: &str, kind: &'static Kind, declared_in: Origin) -> Self {
         Self {
             name: name.to_owned(),
             kind,
@@ -288,6 +289,14 @@ impl Config {
             .iter()
             .map(|key| (key.path.to_owned(), Located::new(key.default.to_json(), Origin::Default)))
             .collect();
+        if self.universe_domain.value != DEFAULT_UNIVERSE {
+            for (name, url) in
+                [("sts", &self.endpoints.sts), ("iam_credentials", &self.endpoints.iam_credentials)]
+            {
+                let url = url.as_str().trim_end_matches('/');
+                values.insert(format!("endpoints.{name}"), Located::new(url.into(), Origin::Default));
+            }
+        }
         let set = self.settings.iter();
         values.extend(set.map(|(path, setting)| {
             (path.to_owned(), Located::new(setting.value.to_json(), setting.origin.clone()))

@@ -273,7 +273,7 @@ pub static KEYS: &[Key] = &[
         "security.universe_domain",
         ValueType::Domain,
         r#""googleapis.com""#,
-        "The universe of Google Cloud. A credential file that names another is not trusted.",
+        "The universe of Google Cloud, under whose domain the STS and the IAM credentials API are. A credential file that names another is not trusted.",
     )
     .default(DefaultValue::Text(DEFAULT_UNIVERSE)),
     Key::new(

@@ -40,6 +40,9 @@ pub struct Flags {
     pub scopes: Option<String>,
     /// The providers to ask, separated by commas. Errors call it `--chain`.
     pub chain: Option<String>,
+    /// The program that runs dynamic plugins in a process of their own, where the caller is that program; else
+    /// `plugins.host` says.
+    pub plugin_host: Option<PathBuf>,
     /// Whether [`Error::rendered`](ee_auth_core::Error::rendered) has ANSI colours.
     pub color: bool,
 }
@@ -82,7 +85,11 @@ pub fn load(host: &Host, kinds: &[&'static Kind], flags: &Flags) -> Result<Confi
     loader.choose(profile.as_ref());
     loader.variables()?;
     loader.flags(flags)?;
-    loader.finish(profile)
+    let mut config = loader.finish(profile)?;
+    if let Some(program) = &flags.plugin_host {
+        config.plugin_host = Some(Located::new(program.clone(), Origin::Default));
+    }
+    Ok(config)
 }
 
 /// Checks one file as if it were the user's, above the system's. Answers what a person should know though it works.

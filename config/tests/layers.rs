@@ -442,10 +442,18 @@ fn settings_for_providers() {
         user("[endpoints]\ntoken = \"http://127.0.0.1:1/t\"\n[security]\nuniverse_domain = \"Corp.example\"")
             .with_variable("EE_AUTH_PROFILE", "work")
             .with_variable("EE_AUTH_SCOPES", "drive");
-    let settings = config(&fake).settings();
+    let config = config(&fake);
+    assert_eq!(config.values()["endpoints.sts"].value, "https://sts.corp.example/v1/token");
+    let settings = config.settings();
     assert_eq!(settings.endpoints.token.as_str(), "http://127.0.0.1:1/t");
-    assert_eq!(settings.endpoints.sts, Endpoints::default().sts);
+    assert_eq!(settings.endpoints.revoke, Endpoints::default().revoke);
     assert_eq!(settings.universe_domain, "corp.example");
+    // The services that federation needs are under the universe's domain, and are trusted there alone.
+    assert_eq!(settings.endpoints.sts.as_str(), "https://sts.corp.example/v1/token");
+    assert_eq!(settings.endpoints.iam_credentials.as_str(), "https://iamcredentials.corp.example/");
+    assert!(settings.trusted_hosts.check(Field::Sts, "https://sts.corp.example/v1/token").is_ok());
+    assert!(settings.trusted_hosts.check(Field::Sts, "https://sts.googleapis.com/v1/token").is_err());
+    assert!(!settings.allow_executables);
     assert_eq!(settings.profile.unwrap().as_str(), "work");
     assert_eq!(settings.scopes.unwrap().to_string(), "drive");
 }
