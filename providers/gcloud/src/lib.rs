@@ -1,45 +1,51 @@
-//! The provider `gcloud`: the application-default credentials that gcloud keeps.
+//! The provider `gcloud`: what gcloud, the program of the Google Cloud SDK, knows of its user.
 //!
-//! `gcloud auth application-default login` writes `application_default_credentials.json` into gcloud's configuration
-//! directory: `CLOUDSDK_CONFIG` where it is set, else `~/.config/gcloud`, on Windows `%APPDATA%\gcloud`.
+//! It finds, in this order:
+//!
+//! 1. gcloud's application-default credentials: `application_default_credentials.json` in its configuration directory,
+//!    which is `CLOUDSDK_CONFIG` where that is set, else `~/.config/gcloud`, on Windows `%APPDATA%\gcloud`. gcloud itself is
+//!    not needed for these.
+//! 2. The account that is logged in to gcloud (`gcloud auth login`). Finding reads gcloud's configuration and runs nothing;
+//!    tokens are asked of gcloud, which has to be on the `PATH`. `CLOUDSDK_ACTIVE_CONFIG_NAME`, `CLOUDSDK_CORE_ACCOUNT` and
+//!    the rest of gcloud's variables mean what they mean to gcloud, since it is gcloud that reads them.
+//!
+//! Its login runs `gcloud auth application-default login`.
+
+mod account;
+mod client_file;
+mod login;
+mod token;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ee_auth_core::host::Directory;
-use ee_auth_core::{BoxFuture, Error, Finding, Kind, Options, Provider, Search};
-use ee_auth_google::{Content, credential, path_in};
+use ee_auth_core::{
+    BoxFuture, Error, Finding, Found, Kind, LoggedIn, Login, LoginRequest, Look, OptionSpec, OptionType,
+    Options, Provider, Saw, Search,
+};
+use ee_auth_google::{Content, cloud_sdk, credential};
 
-/// How `gcloud` is configured: not at all.
+use crate::account::Account;
+
+/// How `gcloud` is configured.
 pub const KIND: Kind = Kind {
     name: "gcloud",
-    summary: "the application-default credentials of gcloud",
+    summary: "gcloud's application-default credentials, or the account that is logged in to gcloud",
     interactive: false,
     declared_only: false,
-    options: &[],
-    build: |_name, _options: &Options| Ok(Arc::new(Gcloud)),
+    options: &[OptionSpec {
+        name: "legacy",
+        value: OptionType::Bool,
+        summary: "logs in with Earth Engine's own OAuth client, as `--mode gcloud-legacy` does; gcloud's cannot have Drive",
+    }],
+    build: |_name, options: &Options| {
+        Ok(Arc::new(Gcloud { legacy: options.bool("legacy").unwrap_or_default() }))
+    },
 };
-
-/// gcloud's application-default file; `None` where the system has no home directory.
-///
-/// # Errors
-/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where `CLOUDSDK_CONFIG` holds a credential and no path.
-pub fn credentials_file(search: &Search) -> Result<Option<PathBuf>, Error> {
-    let environment = &search.host().environment;
-    let directory = if let Some(directory) = search.path_variable("CLOUDSDK_CONFIG") {
-        let working = environment.directory(Directory::Working).unwrap_or_default();
-        Some(path_in(&directory, &working, "CLOUDSDK_CONFIG")?)
-    } else if cfg!(windows) {
-        search.path_variable("APPDATA").map(|data| data.join("gcloud"))
-    } else {
-        environment.directory(Directory::Home).map(|home| home.join(".config").join("gcloud"))
-    };
-    Ok(directory.map(|directory| directory.join("application_default_credentials.json")))
-}
 
 /// The project that gcloud's application-default file says is to be charged, and the file.
 pub fn quota_project(search: &Search) -> Option<(String, PathBuf)> {
-    let path = credentials_file(search).ok()??;
+    let path = cloud_sdk::application_default_file(search).ok()??;
     // A file that cannot be read is the provider's to report, if it is asked.
     let document = Content::read_if_present(search, &path).ok()??.document().ok()?;
     Some((document.text("quota_project_id").ok()??, path))
@@ -47,7 +53,10 @@ pub fn quota_project(search: &Search) -> Option<(String, PathBuf)> {
 
 /// The provider.
 #[derive(Debug)]
-pub struct Gcloud;
+pub struct Gcloud {
+    /// Whether a login uses Earth Engine's own OAuth client instead of gcloud's.
+    pub legacy: bool,
+}
 
 impl Provider for Gcloud {
     fn kind(&self) -> &'static Kind {
@@ -55,23 +64,62 @@ impl Provider for Gcloud {
     }
 
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
-        Box::pin(async move {
-            let path = match credentials_file(search) {
-                Ok(Some(path)) => path,
-                Ok(None) => {
-                    return Finding::not_found("no home directory is known, so gcloud has no configuration")
-                        .hint("set HOME");
-                }
-                Err(error) => return Finding::from(error),
-            };
-            match Content::read_if_present(search, &path) {
-                Ok(Some(content)) => Finding::from(
-                    content.document().and_then(|document| credential::found(&document, search)),
-                ),
-                Ok(None) => Finding::not_found("gcloud has no application-default credentials")
-                    .hint("`gcloud auth application-default login` makes them"),
-                Err(error) => Finding::from(error),
-            }
-        })
+        Box::pin(async move { find(search).unwrap_or_else(Finding::from) })
     }
+
+    fn login(&self) -> Option<&dyn Login> {
+        Some(self)
+    }
+}
+
+impl Login for Gcloud {
+    fn log_in<'a>(&'a self, request: &'a LoginRequest) -> BoxFuture<'a, Result<LoggedIn, Error>> {
+        Box::pin(login::log_in(self.legacy, request))
+    }
+}
+
+fn find(search: &Search) -> Result<Finding, Error> {
+    let Some(directory) = cloud_sdk::directory(search)? else {
+        return Ok(
+            Finding::not_found("no home directory is known, so gcloud has no configuration").hint("set HOME")
+        );
+    };
+    let path = directory.join(cloud_sdk::APPLICATION_DEFAULT);
+    if let Some(content) = Content::read_if_present(search, &path)? {
+        let document = content.document()?;
+        return Ok(Finding::from(credential::found(&document, search)));
+    }
+    let Some(account) = Account::active(search, &directory)? else {
+        return Ok(Finding::not_found("gcloud has no application-default credentials, and no account")
+            .hint("`ee-auth login --mode gcloud`, or `gcloud auth application-default login`, makes them"));
+    };
+    let program = search.host().processes.find("gcloud");
+    let saw = if program.is_some() { Saw::Present } else { Saw::Missing };
+    search.looked_at(Look::Program("gcloud".to_owned(), saw));
+    let Some(program) = program else {
+        return Ok(Finding::not_found(format!(
+            "{account} is logged in to gcloud, and gcloud is not on the PATH"
+        ))
+        .hint("put the directory of gcloud on the PATH: it alone can use its logins"));
+    };
+    if search.is_offline() {
+        return Ok(Finding::NotProbed(format!("gcloud was not asked for a token of {account}")));
+    }
+    Ok(Finding::Found(Box::new(found(account, program, search))))
+}
+
+/// An account of gcloud's, as something that was found.
+fn found(account: Account, program: PathBuf, search: &Search) -> Found {
+    let origin = format!("{account} in gcloud");
+    let (principal, scopes) = (account.name.clone(), token::scopes());
+    let unavailable = search.settings().scopes.as_ref().and_then(token::unavailable);
+    let mut found = Found::new(token::Source::new(program, account), origin);
+    found.principal = principal;
+    found.scopes = scopes;
+    found.warnings.extend(unavailable.map(|missing| {
+        format!(
+            "gcloud's logins have cloud-platform, and not {missing}: `ee-auth login --mode localhost` can have it"
+        )
+    }));
+    found
 }
