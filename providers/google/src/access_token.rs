@@ -29,7 +29,7 @@ pub fn found(token: &Secret, place: &str, found_at: SystemTime) -> Result<Found,
 
 /// Whether `text` has the characters of a bearer token and no others (RFC 6750, section 2.1). Such a text can be put between
 /// the quotes of any configuration.
-pub(crate) fn is_bearer_token(text: &str) -> bool {
+pub fn is_bearer_token(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
     !text.is_empty() && text.bytes().all(allowed)
 }

@@ -16,6 +16,8 @@ pub struct Authorization {
     pub verifier: Secret,
     /// What comes back with the answer, so that another's answer is told from ours (RFC 6749, section 10.12).
     pub state: String,
+    /// The redirect, as it has to be repeated when the code is exchanged (RFC 6749, section 4.1.3).
+    pub redirect_uri: String,
 }
 
 impl Authorization {
@@ -31,6 +33,7 @@ impl Authorization {
         endpoints: &Endpoints,
     ) -> Result<Self, Error> {
         let redirect = redirect(client, redirect_uri)?;
+        let redirect_uri = redirect.to_string();
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let oauth = BasicClient::new(ClientId::new(client.id.clone()))
             .set_auth_uri(AuthUrl::from_url(endpoints.authorize.clone()))
@@ -45,8 +48,18 @@ impl Authorization {
             request = request.add_extra_param("prompt", "consent");
         }
         let (address, state) = request.url();
-        Ok(Self { address, verifier: Secret::from(verifier.into_secret()), state: state.into_secret() })
+        let verifier = Secret::from(verifier.into_secret());
+        Ok(Self { address, verifier, state: state.into_secret(), redirect_uri })
     }
+}
+
+/// A redirect in the spelling in which the client may use it.
+///
+/// # Errors
+/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) for a redirect that is no address, or that the client has not
+/// registered.
+pub fn registered(client: &OAuthClient, redirect_uri: &str) -> Result<String, Error> {
+    redirect(client, redirect_uri).map(|redirect| redirect.to_string())
 }
 
 /// The redirect, if the client may use it. A desktop client may use any loopback address (RFC 8252, section 7.3).

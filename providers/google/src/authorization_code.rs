@@ -97,9 +97,9 @@ const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
 
 /// What a person should know where less was granted than asked.
 pub fn fewer(asked: &Scopes, granted: &Scopes) -> Option<String> {
-    let missing: Vec<_> = asked.iter().filter(|scope| !granted.iter().any(|other| other == *scope)).collect();
-    let missing = Scopes::new(missing).ok().filter(|missing| !missing.is_empty())?;
-    Some(format!("not granted: {missing}. Log in again with --force and tick every box to have them"))
+    let missing = asked.missing_in(granted);
+    (!missing.is_empty())
+        .then(|| format!("not granted: {missing}. Log in again with --force and tick every box to have them"))
 }
 
 /// A code as something that was found. The first exchange uses it up; from then on the refresh token that came with

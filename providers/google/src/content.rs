@@ -100,7 +100,7 @@ impl Content {
     /// # Errors
     /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it holds none.
     pub fn document(&self) -> Result<Document, Error> {
-        let mut document = Document::parse(self.text()?, &self.place)?;
+        let mut document = Document::parse(self.text()?, &self.place)?.in_file(self.path());
         document.warnings.extend(self.warnings.iter().cloned());
         Ok(document)
     }

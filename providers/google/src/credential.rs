@@ -5,6 +5,7 @@ use std::time::Duration;
 use ee_auth_core::{Error, Found, Scopes, Search, redact};
 
 use crate::authorized_user::{self, Login};
+use crate::external_account;
 use crate::impersonated;
 use crate::impersonation::Impersonation;
 use crate::service_account::{self, Key};
@@ -27,6 +28,11 @@ fn found_within(document: &Document, search: &Search, depth: usize) -> Result<Fo
         Some("impersonated_service_account") => impersonated_service_account(document, search, depth),
         Some("service_account") => service_account(document, search, None),
         Some("authorized_user") => authorized_user(document, search),
+        Some("external_account") => federated(document, search, external_account::found),
+        Some("external_account_authorized_user") => {
+            federated(document, search, external_account::authorized_user::found)
+        }
+        Some("gdch_service_account") => Err(gdch(place)),
         None if document.has("refresh_token") => earth_engine(document, search),
         None if document.has("installed") || document.has("web") => Err(Error::invalid(
             "type",
@@ -94,7 +100,7 @@ fn impersonated_service_account(document: &Document, search: &Search, depth: usi
         impersonation = impersonation.with_lifetime(Duration::from_secs(seconds))?;
     }
     let source = found_within(&source, &search.asking_for(Scopes::cloud_platform()), depth + 1)?;
-    let scopes = match (&search.settings().scopes, scopes(document)?) {
+    let scopes = match (&search.settings().scopes, scopes_or_text(document)?) {
         (None, Some(in_file)) => in_file,
         _ => search.scopes(),
     };
@@ -116,7 +122,7 @@ fn authorized_user(document: &Document, search: &Search) -> Result<Found, Error>
         client_id: document.text("client_id")?.unwrap_or_default(),
         client_secret: document.secret("client_secret")?,
         log_in: GCLOUD_LOGIN,
-        ..login(document)?
+        ..login(document, scopes_or_text(document)?)?
     };
     let mut found = authorized_user::found(login, search.settings())?;
     found.principal = document.text("account")?;
@@ -138,12 +144,37 @@ pub fn earth_engine(document: &Document, search: &Search) -> Result<Found, Error
         },
         // earthengine-api does not let its file name an endpoint, so nor do we.
         token_uri: None,
-        ..login(document)?
+        ..login(document, scopes(document)?)?
     };
     let mut found = authorized_user::found(login, search.settings())?;
     // earthengine-api charges the project that is stored beside the login.
     found.quota_project = document.text("project")?;
     with_common_fields(found, document, search)
+}
+
+/// A document of federation, whose addresses mean something in its universe alone.
+fn federated(
+    document: &Document,
+    search: &Search,
+    found: fn(&Document, &Search) -> Result<Found, Error>,
+) -> Result<Found, Error> {
+    check_universe(document, search)?;
+    with_common_fields(found(document, search)?, document, search)
+}
+
+/// A service account of a cloud that Google builds at a customer's, off the net.
+fn gdch(place: &str) -> Error {
+    Error::invalid(
+        "type",
+        format!(
+            "{place}: `type` is \"gdch_service_account\", a service account of Google Distributed Cloud (air-gapped): its \
+             tokens are good in that cloud alone, and Earth Engine is not there"
+        ),
+    )
+    .hint(
+        "use a credential of Google Cloud itself: a login with `ee-auth login`, or a service account's key: \
+         https://console.cloud.google.com/iam-admin/serviceaccounts",
+    )
 }
 
 /// What a document of any type may say beside.
@@ -156,20 +187,33 @@ fn with_common_fields(mut found: Found, document: &Document, search: &Search) ->
 
 /// The scopes that a document names, where it names any.
 fn scopes(document: &Document) -> Result<Option<Scopes>, Error> {
-    match document.texts("scopes")? {
-        Some(names) if !names.is_empty() => {
-            Scopes::new(&names).map(Some).map_err(|error| error.in_place(document.place()))
-        }
-        _ => Ok(None),
+    let names = document.texts("scopes")?;
+    scopes_of(names.unwrap_or_default(), document)
+}
+
+/// As [`scopes`], from a text with spaces, too, as programs that keep google-auth's credentials write it.
+fn scopes_or_text(document: &Document) -> Result<Option<Scopes>, Error> {
+    match document.text("scopes") {
+        Ok(text) => scopes_of(text.iter().flat_map(|text| text.split_whitespace()), document),
+        Err(_) => scopes(document),
     }
 }
 
-fn login(document: &Document) -> Result<Login, Error> {
+fn scopes_of<I>(names: I, document: &Document) -> Result<Option<Scopes>, Error>
+where
+    I: IntoIterator,
+    I::Item: AsRef<str>,
+{
+    let scopes = Scopes::new(names).map_err(|error| error.in_place(document.place()))?;
+    Ok(Some(scopes).filter(|scopes| !scopes.is_empty()))
+}
+
+fn login(document: &Document, scopes: Option<Scopes>) -> Result<Login, Error> {
     Ok(Login {
         client_id: String::new(),
         client_secret: None,
         refresh_token: document.secret("refresh_token")?.unwrap_or_else(|| "".into()),
-        scopes: scopes(document)?,
+        scopes,
         token_uri: document.text("token_uri")?,
         place: document.place().to_owned(),
         log_in: EARTH_ENGINE_LOGIN,
@@ -198,7 +242,13 @@ fn check_universe(document: &Document, search: &Search) -> Result<(), Error> {
 }
 
 fn unknown_type(place: &str, named: &str) -> Error {
-    const KNOWN: [&str; 3] = ["service_account", "authorized_user", "impersonated_service_account"];
+    const KNOWN: [&str; 5] = [
+        "service_account",
+        "authorized_user",
+        "impersonated_service_account",
+        "external_account",
+        "external_account_authorized_user",
+    ];
     let named = redact(named);
     Error::invalid("type", format!("{place}: `type` is \"{named}\", which ee-auth does not read")).hint(
         format!(

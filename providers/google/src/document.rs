@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use ee_auth_core::{Error, Secret, redact};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -14,6 +15,7 @@ use crate::service_account::same_pem;
 /// `Debug` shows the keys and no value.
 pub struct Document {
     place: String,
+    path: Option<PathBuf>,
     fields: BTreeMap<String, Value>,
     /// What a person should know though it can be used.
     pub warnings: Vec<String>,
@@ -31,10 +33,26 @@ impl Document {
             return Err(Error::invalid("json", format!("{place} holds JSON, but not a credential's object"))
                 .hint("a credential file begins with `{`; download or copy it again"));
         };
-        let document =
-            Self { place: place.to_owned(), fields: object.into_iter().collect(), warnings: Vec::new() };
+        let document = Self {
+            place: place.to_owned(),
+            path: None,
+            fields: object.into_iter().collect(),
+            warnings: Vec::new(),
+        };
         document.refuse_control_characters()?;
         Ok(document)
+    }
+
+    /// The same document, which was read from the file at `path`.
+    #[must_use]
+    pub fn in_file(mut self, path: Option<&Path>) -> Self {
+        self.path = path.map(Path::to_owned);
+        self
+    }
+
+    /// The file it was read from, where it was one.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// Whether both say the same, wherever they came from and however the line breaks of their private key are written.
@@ -109,13 +127,67 @@ impl Document {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(object)) => {
                 let fields = object.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-                let inner =
-                    Self { place: format!("{}, `{field}`", self.place), fields, warnings: Vec::new() };
+                let place = format!("{}, `{field}`", self.place);
+                let inner = Self { place, path: self.path.clone(), fields, warnings: Vec::new() };
                 inner.refuse_control_characters()?;
                 Ok(Some(inner))
             }
             Some(_) => Err(self.wrong(field, "must be an object")),
         }
+    }
+
+    /// The object that a field is, as a document of its own; `None` where it is missing or null.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is something else, or holds a control character.
+    pub fn section(&self, field: &str) -> Result<Option<Self>, Error> {
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(object)) => {
+                let section = Self {
+                    place: format!("{}, `{field}`", self.place),
+                    path: self.path.clone(),
+                    fields: object.clone().into_iter().collect(),
+                    warnings: Vec::new(),
+                };
+                section.refuse_control_characters()?;
+                Ok(Some(section))
+            }
+            Some(_) => Err(self.wrong(field, "must be an object")),
+        }
+    }
+
+    /// A field that is a whole number, or one written as text; `None` where it is missing or null.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is something else.
+    pub fn number(&self, field: &str) -> Result<Option<u64>, Error> {
+        if !self.has(field) {
+            return Ok(None);
+        }
+        let number = match &self.fields[field] {
+            Value::Number(number) => number.as_u64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number.map(Some).ok_or_else(|| self.wrong(field, "must be a whole number"))
+    }
+
+    /// A field that is `true` or `false`; `false` where it is missing or null.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is something else.
+    pub fn switch(&self, field: &str) -> Result<bool, Error> {
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(_) => Err(self.wrong(field, "must be true or false")),
+        }
+    }
+
+    /// The names of the fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
     }
 
     /// An error that names all of `fields` that are missing, if any is.
@@ -141,7 +213,7 @@ impl Document {
         self.fields.get(field).and_then(Value::as_str)
     }
 
-    fn wrong(&self, field: &str, what: &str) -> Error {
+    pub(crate) fn wrong(&self, field: &str, what: &str) -> Error {
         Error::invalid("wrong_type", format!("{}: `{field}` {what}", self.place))
             .hint("the file has been changed by hand or by a program; download it again")
     }

@@ -10,6 +10,7 @@
 //! - [`pasted`]: what a person pastes back.
 //! - [`authorization_code`]: a code with its verifier (RFC 6749, section 4.1; RFC 7636).
 //! - [`impersonation`], [`impersonated`]: a credential that stands for a service account.
+//! - [`external_account`]: workload and workforce identity federation (RFC 8693, AIP-4117).
 //! - [`id_token`]: the ID tokens that all of these can give.
 //! - [`access_token`]: a token that somebody else got.
 //! - [`cloud_sdk`]: where gcloud keeps its files.
@@ -22,6 +23,7 @@ pub mod authorization_code;
 pub mod authorized_user;
 pub mod cloud_sdk;
 pub mod credential;
+pub mod external_account;
 pub mod id_token;
 pub mod impersonated;
 pub mod impersonation;

@@ -84,8 +84,8 @@ fn query(text: &str) -> Option<(Option<String>, &str)> {
     let lower = text.to_ascii_lowercase();
     if lower.starts_with("http://") || lower.starts_with("https://") {
         let query = text.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default());
-        let url = Url::parse(text).ok()?;
-        return Some((Some(origin(&url)?), query));
+        // One that is no address after all holds no code either way.
+        return Some((Url::parse(text).ok().and_then(|url| origin(&url)), query));
     }
     match text.split_once('?') {
         // A browser that hides `http://` may copy it that way, too.
@@ -179,6 +179,7 @@ mod tests {
                 "invalid.authorization_code",
             ),
             ("http://localhost:8085/?code=a&code=b", "invalid.authorization_code"),
+            ("http://localhost:808500/", "invalid.authorization_code"),
             ("{\"a\":1}", "invalid.authorization_code"),
             ("é", "invalid.authorization_code"),
         ] {

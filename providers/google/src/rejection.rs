@@ -1,5 +1,7 @@
 //! What it means when an endpoint says no, and what to do about it.
 
+mod federation;
+
 use ee_auth_core::{Error, redact};
 use serde_json::Value;
 use url::Url;
@@ -27,6 +29,18 @@ pub enum Asker<'a> {
     },
     /// Somebody who has just logged in.
     Code,
+    /// Somebody else's token, at the STS.
+    Federation {
+        /// The full resource name of the pool's provider.
+        audience: &'a str,
+        /// Where it is configured.
+        place: &'a str,
+    },
+    /// The refresh token of a workforce login, at the STS.
+    WorkforceLogin {
+        /// Where it is stored.
+        place: &'a str,
+    },
 }
 
 /// The status of the redirect that brings a refusal instead of a code (RFC 6749, section 4.1.2.1).
@@ -95,10 +109,10 @@ pub(crate) fn explain(refused: &Refused, asker: &Asker<'_>, url: &Url, clock_ahe
     let wrong_clock = clock_ahead.filter(|seconds| seconds.abs() > 300);
     let about_time = description.contains("short-lived") || description.contains("timeframe");
     let case = match error.as_str() {
-        "invalid_grant" if subtype == "invalid_rapt" || description.contains("invalid_rapt") => {
+        "invalid_grant" if is_reauthentication(subtype) || description.contains("invalid_rapt") => {
             Case::Reauthentication
         }
-        "rapt_required" | "invalid_rapt" => Case::Reauthentication,
+        error if is_reauthentication(error) => Case::Reauthentication,
         "invalid_grant" if about_time || (wrong_clock.is_some() && asker.signs()) => Case::Clock,
         "invalid_grant" => Case::Grant,
         "invalid_scope" => Case::Scope,
@@ -106,7 +120,9 @@ pub(crate) fn explain(refused: &Refused, asker: &Asker<'_>, url: &Url, clock_ahe
         "deleted_client" | "disabled_client" => Case::DeletedClient,
         "unauthorized_client" => Case::UnauthorizedClient,
         "access_denied" => Case::Denied,
-        "admin_policy_enforced" | "org_internal" => Case::Policy,
+        "admin_policy_enforced" => Case::Policy,
+        "org_internal" => Case::Internal,
+        "invalid_target" => Case::Target,
         _ => Case::Other,
     };
     let (detail, meaning, hint) = case.words(asker, description, wrong_clock);
@@ -121,6 +137,11 @@ pub(crate) fn explain(refused: &Refused, asker: &Asker<'_>, url: &Url, clock_ahe
     Error::rejected(detail, format!("{who}: {} {said}. {meaning}", shown(url))).hint(hint)
 }
 
+/// Whether Google wants a person to show again that they are there ("rapt": reauthentication proof token).
+fn is_reauthentication(word: &str) -> bool {
+    matches!(word, "invalid_rapt" | "rapt_required")
+}
+
 impl Asker<'_> {
     fn who(&self) -> String {
         match self {
@@ -132,6 +153,8 @@ impl Asker<'_> {
             }
             Self::User { place, .. } => format!("the stored login in {place}"),
             Self::Code => "the authorization code".to_owned(),
+            Self::Federation { place, .. } => format!("the federated identity of {place}"),
+            Self::WorkforceLogin { place } => format!("the workforce login in {place}"),
         }
     }
 
@@ -150,6 +173,8 @@ enum Case {
     UnauthorizedClient,
     Denied,
     Policy,
+    Internal,
+    Target,
     Other,
 }
 
@@ -208,6 +233,29 @@ impl Case {
                  is of an app in testing, whose logins last seven days",
                 &log_in_again,
             ),
+            (Self::Grant | Self::UnauthorizedClient | Self::Other, Asker::Federation { audience, place }) => {
+                federation::words(description, audience, place)
+            }
+            (Self::Target, Asker::Federation { audience, place }) => (
+                "invalid_target",
+                format!("There is no provider {audience}, or it or its pool is disabled or deleted"),
+                format!("see which there are: `gcloud iam workload-identity-pools list --location=global`; correct {place}"),
+            ),
+            (Self::Grant, Asker::WorkforceLogin { .. }) => own(
+                "invalid_grant",
+                "The login has ended: its session is over, it was revoked, or another program has used it up",
+                "log in again: `gcloud auth application-default login --login-config=…`",
+            ),
+            (Self::Client, Asker::Federation { place, .. } | Asker::WorkforceLogin { place }) => (
+                "invalid_client",
+                "The STS does not know the OAuth client, or its secret is another one".to_owned(),
+                format!("make {place} again with gcloud"),
+            ),
+            (Self::Scope, Asker::Federation { .. }) => own(
+                "invalid_scope",
+                "One of the scopes that were asked for does not exist, or none was asked for",
+                "correct `scopes` in ee-auth.toml, EE_AUTH_SCOPES or --scopes",
+            ),
             (Self::Grant, Asker::Code) => own(
                 "invalid_grant",
                 "The code was used before, has expired (a code lasts a few minutes), or belongs to another login",
@@ -216,6 +264,12 @@ impl Case {
             (Self::Scope, Asker::ServiceAccount { .. }) => own(
                 "invalid_scope",
                 "One of the scopes that were asked for does not exist, or none was asked for",
+                "correct `scopes` in ee-auth.toml, EE_AUTH_SCOPES or --scopes; `earthengine` is enough for Earth \
+                 Engine alone",
+            ),
+            (Self::Scope, Asker::Code) => own(
+                "invalid_scope",
+                "One of the scopes that were asked for does not exist, or this OAuth client may not ask for it",
                 "correct `scopes` in ee-auth.toml, EE_AUTH_SCOPES or --scopes; `earthengine` is enough for Earth \
                  Engine alone",
             ),
@@ -267,7 +321,17 @@ impl Case {
                 "Your organisation's policy does not allow this app the scopes it asks for",
                 "ask your administrator to allow it, or use an OAuth client or service account of your organisation's",
             ),
-            (Self::Other, _) => own(
+            (Self::Internal, _) => own(
+                "org_internal",
+                "The OAuth client is for accounts of its own organisation alone",
+                "sign in with an account of that organisation, or log in with another OAuth client",
+            ),
+            (Self::Other, Asker::Code) => own(
+                "refused",
+                "The login was not accepted",
+                "log in again; `--mode notebook` takes another way",
+            ),
+            (Self::Other | Self::Target, _) => own(
                 "refused",
                 "The credential was not accepted",
                 "`ee-auth explain` shows where the credential comes from; get a new one from there",

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ee_auth_core::host::Body;
 use ee_auth_core::retry::Repeat;
 use ee_auth_core::{
-    BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Secret, Token, TokenKey, TokenSource, redact,
+    BoxFuture, Error, Exchange, ExposeSecret, Found, IdToken, Scopes, Secret, Token, TokenKey, TokenSource,
+    redact,
 };
 use ring::digest::{Digest, SHA256, digest};
 use ring::rand::SystemRandom;
@@ -128,8 +129,17 @@ struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    /// The JWT of RFC 7523, section 3, in JWS compact serialization (RFC 7515, section 7.1), signed with RS256.
-    fn assertion(&self, now: SystemTime) -> Result<Zeroizing<String>, Error> {
+    fn asker(&self) -> Asker<'_> {
+        Asker::ServiceAccount {
+            email: &self.key.email,
+            subject: self.subject.as_deref(),
+            place: &self.key.place,
+        }
+    }
+
+    /// The JWT of RFC 7523, section 3, in JWS compact serialization (RFC 7515, section 7.1), signed with RS256: with
+    /// `asked`, Google's claim for what is asked for.
+    fn assertion(&self, now: SystemTime, asked: (&str, &str)) -> Result<Zeroizing<String>, Error> {
         let issued_at = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut header = json!({ "alg": "RS256", "typ": "JWT" });
         if let Some(key_id) = &self.key.key_id {
@@ -137,7 +147,7 @@ impl ServiceAccount {
         }
         let mut claims = json!({
             "iss": self.key.email,
-            "scope": self.scopes.to_parameter(),
+            asked.0: asked.1,
             "aud": self.endpoint.as_str(),
             "iat": issued_at,
             "exp": issued_at + ASSERTION_LIFETIME.as_secs(),
@@ -163,15 +173,34 @@ impl ServiceAccount {
 impl TokenSource for ServiceAccount {
     fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>> {
         Box::pin(async move {
-            let assertion = self.assertion(exchange.host.clock.now())?;
+            let scope = self.scopes.to_parameter();
+            let assertion = self.assertion(exchange.host.clock.now(), ("scope", &scope))?;
             let form = Body::form([("grant_type", GRANT_TYPE), ("assertion", &assertion)]);
-            let asker = Asker::ServiceAccount {
-                email: &self.key.email,
-                subject: self.subject.as_deref(),
-                place: &self.key.place,
-            };
-            let granted = token_endpoint::post(exchange, &self.endpoint, form, Repeat::Safe, &asker).await?;
+            let granted =
+                token_endpoint::post(exchange, &self.endpoint, form, Repeat::Safe, &self.asker()).await?;
             Ok(granted.token)
+        })
+    }
+
+    fn id_token<'a>(
+        &'a self,
+        exchange: &'a Exchange,
+        audience: &'a str,
+    ) -> BoxFuture<'a, Result<IdToken, Error>> {
+        Box::pin(async move {
+            if let Some(subject) = &self.subject {
+                let email = &self.key.email;
+                return Err(Error::invalid(
+                    "id_token",
+                    format!(
+                        "{email} stands for {subject}, and Google gives ID tokens only of accounts themselves"
+                    ),
+                )
+                .hint(format!("leave `subject` out for an ID token of {email}")));
+            }
+            let assertion = self.assertion(exchange.host.clock.now(), ("target_audience", audience))?;
+            let form = Body::form([("grant_type", GRANT_TYPE), ("assertion", &assertion)]);
+            token_endpoint::post_for_id_token(exchange, &self.endpoint, form, audience, &self.asker()).await
         })
     }
 

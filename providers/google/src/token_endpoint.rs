@@ -6,11 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ee_auth_core::host::{Body, Method, Request, Response};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Error, Exchange, Scopes, Secret, Token};
+use ee_auth_core::{Error, Exchange, IdToken, Scopes, Secret, Token};
 use serde::Deserialize;
 use url::Url;
 
 use crate::access_token::is_bearer_token;
+use crate::id_token;
 use crate::rejection::{self, Refused};
 use crate::service_account::is_email;
 
@@ -37,15 +38,63 @@ pub async fn post(
     repeat: Repeat,
     asker: &Asker<'_>,
 ) -> Result<Granted, Error> {
+    send(exchange, Request::new(Method::Post, url.clone()).with_body(form), repeat, asker).await
+}
+
+/// As [`post`], for a request that has more than a form: headers, or a client's certificate.
+///
+/// # Errors
+/// As [`post`].
+pub async fn send(
+    exchange: &Exchange,
+    request: Request,
+    repeat: Repeat,
+    asker: &Asker<'_>,
+) -> Result<Granted, Error> {
     let asked_at = exchange.host.clock.now();
-    let request =
-        Request::new(Method::Post, url.clone()).with_header("accept", "application/json").with_body(form);
+    let url = &request.url.clone();
+    let response = answer(exchange, request, repeat, asker).await?;
+    read(&response.body, url, asked_at)
+}
+
+/// Posts a form that asks for an ID token for `audience`, and reads the answer. It may be sent twice.
+///
+/// # Errors
+/// As [`post`].
+pub async fn post_for_id_token(
+    exchange: &Exchange,
+    url: &Url,
+    form: Body,
+    audience: &str,
+    asker: &Asker<'_>,
+) -> Result<IdToken, Error> {
+    #[derive(Deserialize)]
+    struct Answer {
+        id_token: String,
+    }
+    let asked_at = exchange.host.clock.now();
+    let request = Request::new(Method::Post, url.clone()).with_body(form);
+    let response = answer(exchange, request, Repeat::Safe, asker).await?;
+    let answer: Answer =
+        serde_json::from_slice(&response.body).map_err(|_| malformed(url, "not with an ID token's JSON"))?;
+    id_token::read(answer.id_token, audience, asked_at, response.date, url)
+}
+
+/// A successful answer.
+async fn answer(
+    exchange: &Exchange,
+    request: Request,
+    repeat: Repeat,
+    asker: &Asker<'_>,
+) -> Result<Response, Error> {
+    let url = request.url.clone();
+    let request = request.with_header("accept", "application/json");
     let response = retry::send(&exchange.host, request, repeat)
         .await
-        .map_err(|error| error.explain(&format!("asking {} for a token", shown(url))))?;
+        .map_err(|error| error.explain(&format!("asking {} for a token", shown(&url))))?;
     match response.status {
-        200..=299 => read(&response.body, url, asked_at),
-        _ => Err(refusal(exchange, url, &response, asker)),
+        200..=299 => Ok(response),
+        _ => Err(refusal(exchange, &url, &response, asker)),
     }
 }
 
@@ -55,12 +104,7 @@ pub async fn post(
 /// [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable): an answer that holds no token is a fault of the server,
 /// or of something between here and there.
 pub fn read(body: &[u8], url: &Url, asked_at: SystemTime) -> Result<Granted, Error> {
-    let malformed = |what: &str| {
-        Error::unavailable("malformed", format!("{} answered, but {what}", shown(url))).hint(
-            "a proxy or login page of the network may stand between here and Google; try again, or from another \
-             network",
-        )
-    };
+    let malformed = |what| malformed(url, what);
     let answer: Answer = match serde_json::from_slice(body) {
         Ok(answer) => answer,
         Err(_) if body.trim_ascii().is_empty() => return Err(malformed("with nothing")),
@@ -76,6 +120,9 @@ pub fn read(body: &[u8], url: &Url, asked_at: SystemTime) -> Result<Granted, Err
     if answer.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(malformed("with a token that is not a bearer token"));
     }
+    if answer.issued_token_type.is_some_and(|kind| kind != ACCESS_TOKEN_TYPE) {
+        return Err(malformed("with a token that is not an access token (`issued_token_type`)"));
+    }
     let Some(lifetime) = answer.expires_in.and_then(ExpiresIn::seconds) else {
         return Err(malformed("did not say how long the token is valid (`expires_in`)"));
     };
@@ -90,10 +137,15 @@ pub fn read(body: &[u8], url: &Url, asked_at: SystemTime) -> Result<Granted, Err
     Ok(Granted { token, refresh_token: answer.refresh_token.map(Secret::from) })
 }
 
+/// The type of an access token (RFC 8693, section 3).
+pub(crate) const ACCESS_TOKEN_TYPE: &str = "urn:ietf:params:oauth:token-type:access_token";
+
 #[derive(Deserialize)]
 struct Answer {
     access_token: Option<String>,
     token_type: Option<String>,
+    /// RFC 8693, section 2.2.1.
+    issued_token_type: Option<String>,
     expires_in: Option<ExpiresIn>,
     scope: Option<String>,
     id_token: Option<String>,
@@ -165,6 +217,13 @@ fn skew(here: SystemTime, there: SystemTime) -> i64 {
         Ok(ahead) => seconds(ahead),
         Err(behind) => -seconds(behind.duration()),
     }
+}
+
+/// The error for a success that makes no sense.
+pub(crate) fn malformed(url: &Url, what: &str) -> Error {
+    Error::unavailable("malformed", format!("{} answered, but {what}", shown(url))).hint(
+        "a proxy or login page of the network may stand between here and Google; try again, or from another network",
+    )
 }
 
 /// An address fit to show: without a query, which may hold anything.

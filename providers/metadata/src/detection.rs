@@ -5,27 +5,48 @@ use std::path::Path;
 use ee_auth_core::{Error, Look, Saw, Search};
 use url::Url;
 
-/// Variables that Cloud Run, Colab and Kubernetes set. The last is set outside Google, too, as Colab's are where its
-/// runtime was put on another machine; so a server that they speak of may be missing.
-const GOOGLES: [&str; 5] =
-    ["K_SERVICE", "CLOUD_RUN_JOB", "COLAB_RELEASE_TAG", "COLAB_BACKEND_VERSION", "KUBERNETES_SERVICE_HOST"];
+/// Variables that Google's machines set: Cloud Run (services, jobs, worker pools), App Engine, Colab, Kubernetes. Knative sets
+/// the first outside Google, every cluster the last, and Colab's are also where its runtime was put on another machine.
+const HINTS: [&str; 7] = [
+    "K_SERVICE",
+    "CLOUD_RUN_JOB",
+    "CLOUD_RUN_WORKER_POOL",
+    "GAE_SERVICE",
+    "COLAB_RELEASE_TAG",
+    "COLAB_BACKEND_VERSION",
+    "KUBERNETES_SERVICE_HOST",
+];
 
-/// Where Linux says who made the machine; containers on GKE see it too.
+/// Where Linux says what the machine is; containers on GKE see it too.
 const PRODUCT_NAME: &str = "/sys/class/dmi/id/product_name";
 
-pub(crate) enum Server {
+/// The product names of Compute Engine, the second on older machines (AIP-4115). Google's laptops have others.
+const PRODUCTS: [&[u8]; 2] = [b"Google Compute Engine", b"Google"];
+
+/// Why a server is believed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Belief {
     /// Somebody says that it is there: it has to answer.
-    Named(Url),
-    /// The machine looks like one of Google's: it may be there.
-    Likely(Url),
-    None(String),
+    Named,
+    /// The machine says that it is Google's. In a new container the server takes some seconds to start.
+    Sure,
+    /// Something is set that is set on Google's machines, and on others: nobody waits for it.
+    Likely,
+}
+
+/// What there is to believe in.
+pub(crate) enum Detected {
+    /// A server at this address.
+    Server(Url, Belief),
+    /// None, and why.
+    None(&'static str),
 }
 
 /// The address of the metadata server, if there is reason to believe in one.
 ///
 /// `GCE_METADATA_HOST` (a name or number with an optional port) is somebody's word. `NO_GCE_CHECK=true`, which
 /// google-auth knows too, is somebody's word to the contrary.
-pub(crate) fn server(search: &Search) -> Result<Server, Error> {
+pub(crate) fn server(search: &Search) -> Result<Detected, Error> {
     if let Some(host) = search.variable("GCE_METADATA_HOST")? {
         let address = if host.contains("://") { host.clone() } else { format!("http://{host}") };
         let bad = || {
@@ -42,16 +63,19 @@ pub(crate) fn server(search: &Search) -> Result<Server, Error> {
             return Err(bad());
         }
         url.set_path("/");
-        return Ok(Server::Named(url));
+        return Ok(Detected::Server(url, Belief::Named));
     }
     if search.variable("NO_GCE_CHECK")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(Server::None("NO_GCE_CHECK says that this is no machine of Google's".to_owned()));
+        return Ok(Detected::None("NO_GCE_CHECK says that this is no machine of Google's"));
     }
-    let by_variable = GOOGLES.iter().any(|name| search.path_variable(name).is_some());
-    if by_variable || made_by_google(search) {
-        return Ok(Server::Likely(search.settings().endpoints.metadata.clone()));
+    let usual = || search.settings().endpoints.metadata.clone();
+    if made_by_google(search) {
+        return Ok(Detected::Server(usual(), Belief::Sure));
     }
-    Ok(Server::None("this is no machine of Google's".to_owned()))
+    if HINTS.iter().any(|name| search.path_variable(name).is_some()) {
+        return Ok(Detected::Server(usual(), Belief::Likely));
+    }
+    Ok(Detected::None("this is no machine of Google's"))
 }
 
 fn made_by_google(search: &Search) -> bool {
@@ -59,6 +83,5 @@ fn made_by_google(search: &Search) -> bool {
     let read = search.host().files.read(path, 4096);
     let saw = if read.is_ok() { Saw::Present } else { Saw::Missing };
     search.looked_at(Look::File(path.to_owned(), saw));
-    // Compute Engine says "Google Compute Engine", older machines "Google".
-    read.is_ok_and(|read| read.bytes.trim_ascii().starts_with(b"Google"))
+    read.is_ok_and(|read| PRODUCTS.contains(&read.bytes.trim_ascii()))
 }

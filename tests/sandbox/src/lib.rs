@@ -7,7 +7,7 @@
 //! | authorization endpoint | client, loopback redirect, scopes, S256; consents as [`Consent`] says |
 //! | revocation, tokeninfo, userinfo, certificates | tokens, and their expiry |
 //! | notebook authenticator | the three nonces of `ee/oauth.py` |
-//! | STS | audience, type and expiry of the subject token (RFC 8693); workforce refresh tokens |
+//! | STS | audience, type and expiry of the subject token (RFC 8693); the signature of AWS's requests; workforce refresh tokens |
 //! | IAM credentials | token, scope, permission, each delegate, lifetime |
 //! | metadata server | `Metadata-Flavor`, `X-Forwarded-For` |
 //! | Earth Engine | token, scope, project; evaluates constants and arithmetic |

@@ -19,7 +19,8 @@ use crate::routes::Service;
 use crate::server;
 use crate::services::sts;
 use crate::world::{
-    Account, Client, Consent, Grant, ProjectState, SubjectToken, World, random_digits, random_text,
+    Account, AwsIdentity, Client, Consent, Grant, ProjectState, SubjectToken, World, random_digits,
+    random_text,
 };
 
 /// How a sandbox is started.
@@ -49,7 +50,7 @@ impl Default for Options {
 /// A loopback Google, which runs on a thread of its own until this is dropped.
 ///
 /// There is one project, registered for Earth Engine; a service account `robot`, which is the machine's own as well; a
-/// person, `ada@example.com`; and an OAuth client. The person and the workload may act as the service account. See the
+/// person, `ada@example.com`; an OAuth client, and Earth Engine's own, which earthengine-api ships. The person and the workload may act as the service account. See the
 /// [crate's documentation](crate) for an example.
 pub struct Sandbox {
     address: SocketAddr,
@@ -247,7 +248,8 @@ impl Sandbox {
     }
 
     /// Makes the STS take this token of any kind, exactly as it stands, for `principal`. A JWT that says when it
-    /// expires is refused thereafter. What differs at each use, such as AWS's signed requests, cannot be registered.
+    /// expires is refused thereafter. For AWS's signed requests, which differ at each use, see
+    /// [`add_aws_identity`](Self::add_aws_identity).
     pub fn add_subject_token(&self, audience: &str, token_type: &str, token: &str, principal: &str) {
         let mut world = self.world();
         world.known.insert(token.to_owned());
@@ -255,6 +257,23 @@ impl Sandbox {
             audience: audience.to_owned(),
             token_type: token_type.to_owned(),
             token: token.to_owned(),
+            principal: principal.to_owned(),
+        });
+    }
+
+    /// Makes the STS take AWS's signed requests (`GetCallerIdentity`) that were made with this access key, for `principal`.
+    /// The signature is checked, and that the request is new and meant for `audience`.
+    pub fn add_aws_identity(
+        &self,
+        audience: &str,
+        access_key_id: &str,
+        secret_access_key: &str,
+        principal: &str,
+    ) {
+        self.world().aws_identities.push(AwsIdentity {
+            audience: audience.to_owned(),
+            key_id: access_key_id.to_owned(),
+            secret_key: secret_access_key.to_owned(),
             principal: principal.to_owned(),
         });
     }
@@ -325,6 +344,9 @@ const SDK_PROJECTS: [&str; 6] =
     ["764086051850", "618104708054", "32555940559", "522309567947", "1014160490159", "1057398310658"];
 /// The project of Earth Engine's own client.
 const EARTH_ENGINE_CLIENT_PROJECT: &str = "517222506229";
+/// Earth Engine's own client, of which Google knows as everybody does: it is part of earthengine-api (`oauth.py`).
+const EARTH_ENGINE_CLIENT: (&str, &str) =
+    ("517222506229-vsmmajv00ul0bs7p89v5m89qs8eb9359.apps.googleusercontent.com", "RUP0RZ6e0pPhDzsqIJ7KlNd1");
 
 impl World {
     fn new(base: String, options: Options) -> Self {
@@ -347,7 +369,9 @@ impl World {
         };
         let client = Client { secret: notebook_client.secret.clone(), deleted: false };
         let workload_request_token = random_text(24);
-        let known = HashSet::from([client.secret.clone(), workload_request_token.clone()]);
+        let (id, secret) = EARTH_ENGINE_CLIENT;
+        let earth_engine_client = Client { secret: secret.to_owned(), deleted: false };
+        let known = HashSet::from([client.secret.clone(), secret.to_owned(), workload_request_token.clone()]);
         let mut world = Self {
             base,
             clock_offset: 0,
@@ -360,7 +384,10 @@ impl World {
             service_accounts: HashMap::from([(robot.clone(), Account::new(0))]),
             machine: Some(robot.clone()),
             people: vec!["ada@example.com".to_owned()],
-            clients: HashMap::from([(notebook_client.id.clone(), client)]),
+            clients: HashMap::from([
+                (notebook_client.id.clone(), client),
+                (id.to_owned(), earth_engine_client),
+            ]),
             notebook_client,
             impersonators: HashSet::new(),
             delegations: HashSet::new(),
@@ -369,6 +396,7 @@ impl World {
             codes: HashMap::new(),
             notebook_requests: HashMap::new(),
             subject_tokens: Vec::new(),
+            aws_identities: Vec::new(),
             workload_request_token,
             known,
             rules: options.faults,

@@ -81,6 +81,7 @@ pub(crate) struct World {
     /// By the request id that the client chose.
     pub(crate) notebook_requests: HashMap<String, NotebookRequest>,
     pub(crate) subject_tokens: Vec<SubjectToken>,
+    pub(crate) aws_identities: Vec<AwsIdentity>,
     /// The secret with which the workload gets a subject token.
     pub(crate) workload_request_token: String,
     /// Everything secret that this server made or was told of, and the ids of its keys: what may be recorded.
@@ -155,6 +156,15 @@ pub(crate) struct SubjectToken {
     pub(crate) audience: String,
     pub(crate) token_type: String,
     pub(crate) token: String,
+    pub(crate) principal: String,
+}
+
+/// An AWS identity that the STS takes: the key that signs its requests.
+#[derive(Clone)]
+pub(crate) struct AwsIdentity {
+    pub(crate) audience: String,
+    pub(crate) key_id: String,
+    pub(crate) secret_key: String,
     pub(crate) principal: String,
 }
 

@@ -1,6 +1,7 @@
 //! The services, one to a file. Each is a function from the world and a request to an answer.
 
 pub(crate) mod authorize;
+pub(crate) mod aws;
 pub(crate) mod earthengine;
 pub(crate) mod expression;
 pub(crate) mod iam;

@@ -6,7 +6,7 @@ use crate::errors::{self, bad_request};
 use crate::identity::JWT_TOKEN_TYPE;
 use crate::jwt::Jwt;
 use crate::message::{Answer, Fields, Reply, Request};
-use crate::services::oauth;
+use crate::services::{aws, oauth};
 use crate::world::{SubjectToken, World, client_credentials, is_scope};
 
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -44,10 +44,14 @@ pub(crate) fn exchange(world: &mut World, request: &Request) -> Answer {
         }
     }
     let (token_type, token) = (parameter("subject_token_type")?, parameter("subject_token")?);
-    let subject = subject(world, audience, token_type, token)?;
+    let principal = if token_type == aws::TOKEN_TYPE {
+        aws::identity(world, audience, token).map_err(|description| invalid_grant(&description))?.principal
+    } else {
+        subject(world, audience, token_type, token)?.principal
+    };
     let party = audience.to_owned();
     let lifetime = world.token_lifetime;
-    let access_token = world.issue_once(&subject.principal, &party, scopes, lifetime);
+    let access_token = world.issue_once(&principal, &party, scopes, lifetime);
     Ok(Reply::json(
         200,
         &json!({
@@ -57,6 +61,10 @@ pub(crate) fn exchange(world: &mut World, request: &Request) -> Answer {
             "expires_in": lifetime,
         }),
     ))
+}
+
+fn invalid_grant(description: &str) -> Reply {
+    Reply::json(400, &json!({"error": "invalid_grant", "error_description": description}))
 }
 
 /// A client need not authenticate here. One that does must be known.
@@ -69,22 +77,20 @@ fn check_client(world: &World, request: &Request, form: &Fields) -> Result<(), R
 
 /// The subject whose token was registered with this audience and type.
 fn subject(world: &World, audience: &str, token_type: &str, token: &str) -> Result<SubjectToken, Reply> {
-    let invalid = |description: &str| {
-        Reply::json(400, &json!({"error": "invalid_grant", "error_description": description}))
-    };
     let mut in_pool = world.subject_tokens.iter().filter(|subject| subject.audience == audience).peekable();
     if in_pool.peek().is_none() {
         return Err(errors::INVALID_TARGET.reply());
     }
     let subject = in_pool.find(|subject| subject.token == token);
-    let subject = subject.ok_or_else(|| invalid("Error connecting to the given credential's issuer."))?;
+    let subject =
+        subject.ok_or_else(|| invalid_grant("Error connecting to the given credential's issuer."))?;
     if subject.token_type != token_type {
-        return Err(invalid("The subject token is not of the given subject_token_type."));
+        return Err(invalid_grant("The subject token is not of the given subject_token_type."));
     }
     match Jwt::parse(token) {
         Some(jwt) if jwt.number("exp").is_some_and(|expires_at| expires_at <= world.now()) => {
             let issued_at = jwt.number("iat").unwrap_or_default();
-            Err(invalid(&format!("ID Token issued at {issued_at} is stale to sign-in.")))
+            Err(invalid_grant(&format!("ID Token issued at {issued_at} is stale to sign-in.")))
         }
         _ => Ok(subject.clone()),
     }

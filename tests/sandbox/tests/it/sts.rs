@@ -138,3 +138,28 @@ fn a_workforce_login_is_refreshed_and_rotated() {
     assert_eq!(refresh(user.refresh_token()).status, 400);
     assert_eq!(refresh(rotated["refresh_token"].as_str().unwrap()).status, 200);
 }
+
+#[test]
+fn a_request_that_was_signed_for_aws_is_verified() {
+    // One that is right is in `tests/federation.rs`, where a signature is made.
+    let sandbox = sandbox();
+    let workload = sandbox.workload();
+    let aws = "urn:ietf:params:aws:token-type:aws4_request";
+    sandbox.add_aws_identity(workload.audience(), "KEY-ID", "a secret key", "principal://aws");
+    for (token, error) in [
+        ("x", "The token is not JSON."),
+        ("{}", "There is no URL."),
+        (r#"{"url":"https://sts.evil.example"}"#, "The URL is not of AWS STS."),
+        (r#"{"url":"https://sts.us-east-1.amazonaws.com?Action=AssumeRole"}"#, "The request is not GetCallerIdentity."),
+        (
+            r#"{"url":"https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15","method":"POST","headers":[]}"#,
+            "The header x-goog-cloud-target-resource is missing.",
+        ),
+    ] {
+        let mut fields = fields(&workload);
+        fields.retain(|(field, _)| !field.starts_with("subject_token"));
+        fields.extend([("subject_token_type", aws), ("subject_token", token)]);
+        let said = form(&sandbox, "/v1/token", &fields).oauth_error();
+        assert_eq!(said, format!("400 invalid_grant: {error}"), "{token}");
+    }
+}

@@ -1,0 +1,220 @@
+//! A workforce login: the refresh token that `gcloud auth application-default login --login-config` writes, a file of type
+//! `external_account_authorized_user`.
+//!
+//! The STS may replace the refresh token when it is used. The new one is put into the file, under a lock and whole or not at
+//! all, and everything else in the file stays as it is. Before each use the file is read again, since another process may
+//! have replaced the token meanwhile.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ee_auth_core::host::{Body, FileLock, Host, MAX_CREDENTIAL_FILE, Method, Request};
+use ee_auth_core::retry::Repeat;
+use ee_auth_core::{
+    BoxFuture, Error, Exchange, ExposeSecret, Found, Search, Secret, Token, TokenKey, TokenSource,
+};
+use serde_json::{Map, Value};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::sts::Client;
+use crate::Document;
+use crate::token_endpoint::{self, Asker};
+
+const LOG_IN: &str = "log in again: `gcloud auth application-default login --login-config=…`";
+
+/// How long another process is waited for that is using the login.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The credential in a document of type `external_account_authorized_user`.
+///
+/// # Errors
+/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) for missing fields;
+/// [`Outcome::Untrusted`](ee_auth_core::Outcome::Untrusted) for a `token_url` that is not Google's.
+pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
+    let place = document.place();
+    document.require(&["refresh_token", "token_url", "client_id", "client_secret"], LOG_IN)?;
+    let settings = search.settings();
+    let endpoint = document.text("token_url")?;
+    let endpoint = settings.endpoints.sts_for(endpoint.as_deref(), &settings.trusted_hosts);
+    let client = Client {
+        id: document.text("client_id")?.unwrap_or_default(),
+        secret: document.secret("client_secret")?.unwrap_or_else(|| Secret::from("")),
+    };
+    let refresh_token = document.secret("refresh_token")?.unwrap_or_else(|| Secret::from(""));
+    let login = WorkforceLogin {
+        endpoint: endpoint.map_err(|error| error.in_place(place))?,
+        first: refresh_token.clone(),
+        current: Mutex::new(Current { in_file: refresh_token.clone(), refresh_token }),
+        path: document.path().map(Path::to_owned),
+        place: place.to_owned(),
+        client,
+    };
+    Ok(Found::new(login, format!("workforce login in {place}")))
+}
+
+#[derive(Debug)]
+struct WorkforceLogin {
+    client: Client,
+    endpoint: Url,
+    /// The refresh token that was found, by which the login is known.
+    first: Secret,
+    current: Mutex<Current>,
+    /// The file, where the login is in one.
+    path: Option<PathBuf>,
+    place: String,
+}
+
+#[derive(Debug)]
+struct Current {
+    /// The refresh token that is valid now, as far as is known.
+    refresh_token: Secret,
+    /// The one that was last seen in the file: an older one where the file cannot be written.
+    in_file: Secret,
+}
+
+impl TokenSource for WorkforceLogin {
+    fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>> {
+        Box::pin(async move {
+            let _lock = match &self.path {
+                Some(path) => lock(&exchange.host, path).await,
+                None => None,
+            };
+            let used = self.current(&exchange.host);
+            let form = [("grant_type", "refresh_token"), ("refresh_token", used.expose_secret())];
+            let request = Request::new(Method::Post, self.endpoint.clone())
+                .with_header("authorization", self.client.authorization())
+                .with_body(Body::form(form));
+            let asker = Asker::WorkforceLogin { place: &self.place };
+            // The token may be used up by the first request, whatever became of its answer.
+            let granted = token_endpoint::send(exchange, request, Repeat::UntilSent, &asker).await?;
+            if let Some(new) = granted.refresh_token.filter(|new| !new.same_as(&used)) {
+                self.keep(new, &used, &exchange.host);
+            }
+            Ok(granted.token)
+        })
+    }
+
+    fn key(&self) -> Option<TokenKey> {
+        let mut key = TokenKey::new("workforce_login");
+        self.client.add_to(&mut key);
+        key.add("refresh_token", self.first.expose_secret()).add("endpoint", self.endpoint.as_str());
+        Some(key)
+    }
+}
+
+impl WorkforceLogin {
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The refresh token to use: the one in the file, where another process has put a new one there that is still of the
+    /// same client's login; else the one that is held.
+    fn current(&self, host: &Host) -> Secret {
+        let in_file = self.path.as_deref().and_then(|path| self.in_file(path, host));
+        let mut current = self.lock();
+        if let Some(changed) = in_file.filter(|in_file| !in_file.same_as(&current.in_file)) {
+            *current = Current { refresh_token: changed.clone(), in_file: changed };
+        }
+        current.refresh_token.clone()
+    }
+
+    fn in_file(&self, path: &Path, host: &Host) -> Option<Secret> {
+        let read = host.files.read(path, MAX_CREDENTIAL_FILE).ok()?;
+        let mut json: Value = serde_json::from_slice(&read.bytes).ok()?;
+        let client = |object: &Map<String, Value>| {
+            object.get("client_id").and_then(Value::as_str) == Some(&self.client.id)
+        };
+        let token = refresh_token(&mut json, &client)?.trim();
+        (!token.is_empty()).then(|| Secret::from(token))
+    }
+
+    /// Keeps a refresh token that has taken the place of the one that was `used`: in memory, and in the file where that
+    /// can be.
+    fn keep(&self, new: Secret, used: &Secret, host: &Host) {
+        let kept = match &self.path {
+            Some(path) => self.write(path, &new, used, host),
+            None => Err("it is in no file".to_owned()),
+        };
+        let mut current = self.lock();
+        match kept {
+            Ok(()) => current.in_file = new.clone(),
+            Err(why) => {
+                let place = &self.place;
+                log::warn!(
+                    "the login in {place} has a new refresh token that could not be stored there ({why}); when this \
+                     program ends, it may be lost: {LOG_IN}"
+                );
+            }
+        }
+        current.refresh_token = new;
+    }
+
+    fn write(&self, path: &Path, new: &Secret, used: &Secret, host: &Host) -> Result<(), String> {
+        // The file itself: a link to it stays one.
+        let path = host.files.canonical(path).map_err(|error| error.to_string())?;
+        let read = host.files.read(&path, MAX_CREDENTIAL_FILE).map_err(|error| error.to_string())?;
+        if read.status.mode.is_some_and(|mode| mode & 0o200 == 0) {
+            return Err("it is read-only".to_owned());
+        }
+        let mut json: Value =
+            serde_json::from_slice(&read.bytes).map_err(|_| "it is no JSON any more".to_owned())?;
+        let is_used = |object: &Map<String, Value>| {
+            object
+                .get("refresh_token")
+                .and_then(Value::as_str)
+                .is_some_and(|text| text.trim() == used.expose_secret())
+        };
+        match refresh_token(&mut json, &is_used) {
+            Some(text) => *text = new.expose_secret().to_owned(),
+            None => return Err("another login has been written there meanwhile".to_owned()),
+        }
+        let mut text = Zeroizing::new(serde_json::to_vec_pretty(&json).map_err(|error| error.to_string())?);
+        text.push(b'\n');
+        host.files.write_private(&path, &text).map_err(|error| error.to_string())
+    }
+}
+
+/// The refresh token of the login that is `wanted`: the document itself, or one that stands in it, as in the
+/// `source_credentials` of an impersonation.
+fn refresh_token<'a>(
+    json: &'a mut Value,
+    wanted: &dyn Fn(&Map<String, Value>) -> bool,
+) -> Option<&'a mut String> {
+    let object = json.as_object_mut()?;
+    if wanted(object) {
+        return match object.get_mut("refresh_token") {
+            Some(Value::String(text)) => Some(text),
+            _ => None,
+        };
+    }
+    object.values_mut().find_map(|inner| refresh_token(inner, wanted))
+}
+
+/// The lock of the file at `path`; `None` where it cannot be had, or not in good time. Then two processes may use the same
+/// refresh token, and one of them has to log in again if the STS replaces it.
+async fn lock(host: &Host, path: &Path) -> Option<FileLock> {
+    let mut name = path.file_name()?.to_owned();
+    name.push(".lock");
+    let name = path.with_file_name(name);
+    let mut waited = Duration::ZERO;
+    loop {
+        match host.files.try_lock(&name) {
+            Ok(Some(lock)) => return Some(lock),
+            Ok(None) if waited < LONGEST_WAIT => {
+                host.clock.sleep(PAUSE).await;
+                waited += PAUSE;
+            }
+            Ok(None) => {
+                log::info!("{} is locked; going on without the lock", name.display());
+                return None;
+            }
+            Err(error) => {
+                log::info!("{} cannot be locked: {error}; going on without the lock", path.display());
+                return None;
+            }
+        }
+    }
+}
