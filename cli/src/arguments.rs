@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use ee_auth_serve::{Address, Shell, Via};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -88,7 +89,7 @@ pub(crate) enum When {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print an access token
+    /// Print an access token, or an ID token
     Token(Token),
     /// Log in, and store the credential where earthengine-api finds it, too
     Login(Login),
@@ -106,8 +107,17 @@ pub(crate) enum Command {
     Status(Status),
     /// Show every provider of the chain: what it looked at, why it was chosen or not, and the fix
     Explain(Explain),
+    /// Run a command whose Google clients use this credential, kept fresh
+    Exec(Exec),
+    /// Serve the credential to other processes of this user
+    Serve(Serve),
+    /// Print settings for what cannot be wrapped: a token and the project
+    Env(Env),
     /// List what can be used in a chain
     Providers,
+    /// Add, check, list and begin plugins: providers of your own
+    #[command(subcommand)]
+    Plugin(Plugin),
     /// Show, make or check ee-auth.toml
     #[command(subcommand)]
     Config(Config),
@@ -136,8 +146,14 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct Token {
+    /// Print an ID token, which tells the service that is its audience who asks, in place of an access token
+    #[arg(long, requires = "audience")]
+    pub(crate) id_token: bool,
+    /// Whom the ID token is for: most often the address of a service
+    #[arg(long, value_name = "A", requires = "id_token", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) audience: Option<String>,
     /// Get a token that is valid for at least this long, like 5m
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "id_token")]
     pub(crate) min_ttl: Option<Duration>,
     /// Get a new token, and leave stored ones alone
     #[arg(long)]
@@ -163,7 +179,8 @@ pub(crate) struct Login {
     #[arg(long, value_name = "C", requires = "code_verifier", conflicts_with = "quiet")]
     pub(crate) authorization_code: Option<String>,
     /// The verifier that was given with the address
-    #[arg(long, value_name = "V", requires = "authorization_code")]
+    // It is base64url, and so may begin with a hyphen.
+    #[arg(long, value_name = "V", requires = "authorization_code", allow_hyphen_values = true)]
     pub(crate) code_verifier: Option<String>,
 }
 
@@ -209,6 +226,116 @@ pub(crate) struct Explain {
     /// Run no process and use no network; providers that need one are not probed
     #[arg(long)]
     pub(crate) offline: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Exec {
+    /// How the command gets at it: file, metadata or both; both where processes of other users can be told apart
+    #[arg(long, value_name = "HOW")]
+    pub(crate) via: Option<Via>,
+    /// Hide the logins of earthengine-api and gcloud, which would be used in place of this credential
+    #[arg(long)]
+    pub(crate) isolate_home: bool,
+    /// The command
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    #[arg(value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Where: 127.0.0.1:PORT, [::1]:PORT or the absolute path of a Unix socket; any free port where nothing is given
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<Address>,
+    /// Serve these profiles too, each below /profiles/NAME, separated by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) profiles: Vec<String>,
+    /// Listen where other machines can reach it; needs the three below
+    #[arg(long, requires_all = ["tls_cert", "tls_key", "tls_client_ca"])]
+    pub(crate) allow_remote: bool,
+    /// The certificate to show, a PEM file
+    #[arg(long, value_name = "FILE", requires_all = ["tls_key", "tls_client_ca"], value_hint = ValueHint::FilePath)]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Whose clients are let in: certificates of authorities, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert", value_hint = ValueHint::FilePath)]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Env {
+    /// For whom: sh, fish, powershell, cmd, github or dotenv
+    #[arg(long, value_name = "SHELL", default_value = if cfg!(windows) { "powershell" } else { "sh" })]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Check a plugin's file, show what it is, and write its pinned table into your ee-auth.toml
+    Add {
+        /// The executable, or the shared library
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// What to call the provider; after the file where nothing is given
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Put it first in `chain`, too
+        #[arg(long)]
+        chain: bool,
+        /// Write without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        options: PluginOptions,
+    },
+    /// Run the conformance checks on a plugin, and say what to mend
+    Check {
+        /// A file, or the name of a declared plugin
+        #[arg(value_name = "FILE|NAME", value_hint = ValueHint::FilePath)]
+        target: PathBuf,
+        #[command(flatten)]
+        options: PluginOptions,
+    },
+    /// List the plugins that are declared
+    List,
+    /// Write a plugin to begin with into ./NAME
+    New {
+        /// In which language
+        #[arg(long, value_name = "L")]
+        lang: Language,
+        /// The name of the plugin and of its directory
+        name: String,
+    },
+}
+
+/// What the table of a plugin's file says, beside its path and its SHA-256.
+#[derive(Args, Debug, Default)]
+pub(crate) struct PluginOptions {
+    /// How an executable speaks: ee-auth, events, google-executable or token-stdout
+    #[arg(long, value_name = "P")]
+    pub(crate) protocol: Option<String>,
+    /// Variables that it gets, separated by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) env: Vec<String>,
+    /// The workload identity provider that its ID tokens are exchanged for
+    #[arg(long, value_name = "A")]
+    pub(crate) audience: Option<String>,
+    /// What is handed to it: KEY=VALUE, with a string or any other JSON value. Repeatable
+    #[arg(id = "set", long = "set", value_name = "KEY=VALUE")]
+    pub(crate) config: Vec<String>,
+    /// Arguments of the executable
+    #[arg(last = true, value_name = "ARG")]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// The languages that there are templates for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+    C,
+    Python,
 }
 
 #[derive(Debug, Subcommand)]

@@ -51,6 +51,13 @@ fn misplaced_credential() -> Error {
 
 fn main() -> ExitCode {
     let host = ee_auth_host::system();
+    let words: Vec<_> = std::env::args_os().collect();
+    if let [_, command, path, pin] = &words[..] {
+        if command == ee_auth::dynamic::COMMAND {
+            // This process is there for one plugin, and for no person: it has no other arguments.
+            ee_auth::dynamic::serve(&host, path.as_ref(), &pin.to_string_lossy());
+        }
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return without_arguments(&error),

@@ -1,7 +1,7 @@
 //! `ee-auth logout`
 
 use ee_auth::stored::{self, LoggedOut};
-use ee_auth::{Error, Resolver};
+use ee_auth::{Error, Resolver, plugins};
 use serde_json::json;
 
 use crate::arguments::Logout;
@@ -10,10 +10,23 @@ use crate::output::{GOOD, Output, styled};
 pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     let LoggedOut { path, revoked, project, .. } = stored::log_out(resolver, options.revoke)?;
+    let mut asked = Vec::new();
+    for (plugin, outcome) in plugins::log_out(resolver)? {
+        match outcome {
+            Ok(()) => asked.push(plugin),
+            Err(error) => output.warn(&format!("{plugin} has not logged out: {error}")),
+        }
+    }
     if json {
-        return output.json(&json!({ "removed": path, "revoked": revoked, "project": project }));
+        return output.json(
+            &json!({ "removed": path, "revoked": revoked, "project": project, "plugins": asked }),
+        );
+    }
+    for plugin in &asked {
+        output.tell(format_args!("{} {plugin}", styled(GOOD, "Logged out:")));
     }
     match &path {
+        None if !asked.is_empty() => {}
         None => output.tell("nobody was logged in"),
         Some(path) => {
             output.data(path.display())?;

@@ -3,14 +3,18 @@
 mod cache;
 mod completions;
 mod config;
+mod env;
+mod exec;
 mod explain;
 mod login;
 mod logout;
+mod plugin;
 mod profile;
 mod project;
 mod providers;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod serve;
 mod status;
 mod token;
 mod trust;
@@ -32,7 +36,7 @@ pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<E
     let no_input =
         global.no_input || variable(&*host.environment, "EE_AUTH_NO_INPUT").is_some_and(switched_on);
     let host = if no_input { Host { person: Arc::new(Nobody), ..host } } else { host };
-    let flags = flags(&global, output);
+    let flags = flags(&global, &host, output);
     let resolver = Resolver::new(host.clone()).flags(flags.clone());
     let done = |()| ExitCode::SUCCESS;
     match command {
@@ -44,6 +48,10 @@ pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<E
         Command::Profile(options) => profile::run(&resolver, options, &host, output).map(done),
         Command::Status(options) => status::run(resolver, &options, output).map(done),
         Command::Explain(options) => explain::run(resolver, &options, output),
+        Command::Exec(options) => exec::run(resolver, &options),
+        Command::Serve(options) => serve::run(resolver, &options, output),
+        Command::Env(options) => env::run(resolver, &options, output).map(done),
+        Command::Plugin(options) => plugin::run(&resolver, &flags, options, output),
         Command::Providers => providers::run(&resolver, output).map(done),
         Command::Config(options) => config::run(&host, &flags, options, output).map(done),
         Command::Trust(options) => trust::run(&host, &flags, &options, output).map(done),
@@ -55,12 +63,13 @@ pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<E
     }
 }
 
-fn flags(global: &Global, output: &Output) -> Flags {
+fn flags(global: &Global, host: &Host, output: &Output) -> Flags {
     Flags {
         config: global.config.clone(),
         profile: global.profile.clone(),
         project: global.project.clone(),
         scopes: global.scopes.clone(),
+        plugin_host: host.environment.program(),
         color: output.colors_errors(),
         ..Flags::default()
     }

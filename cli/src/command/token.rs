@@ -15,6 +15,10 @@ pub(crate) fn run(resolver: Resolver, options: &Token, output: &Output) -> Resul
     for warning in credential.warnings() {
         log::warn!("{warning}");
     }
+    if let Some(audience) = &options.audience {
+        return id_token(&credential, audience, output)
+            .map_err(|error| error.with_attempts(&resolved.attempts));
+    }
     let least = options.min_ttl.unwrap_or_default();
     let token = credential.token_valid_for(least).map_err(|error| error.with_attempts(&resolved.attempts))?;
     let remaining = token.remaining(resolver.host().clock.now());
@@ -24,13 +28,33 @@ pub(crate) fn run(resolver: Resolver, options: &Token, output: &Output) -> Resul
             humantime::format_duration(std::time::Duration::from_secs(remaining.as_secs()))
         );
     }
-    let secret = token.secret();
+    let json = || token_json(&credential, &token, remaining.as_secs());
+    print(token.secret(), json, output)
+}
+
+/// ID tokens are not kept: each run gets a new one.
+fn id_token(credential: &Credential, audience: &str, output: &Output) -> Result<(), Error> {
+    let token = credential.id_token(audience)?;
+    let json = || {
+        json!({
+            "id_token": token.secret(),
+            "expires_at": humantime::format_rfc3339_seconds(token.expires_at()).to_string(),
+            "audience": token.audience(),
+            "principal": credential.principal(),
+            "provider": credential.provider(),
+        })
+    };
+    print(token.secret(), json, output)
+}
+
+/// Prints a bearer token, of either kind.
+fn print(secret: &str, json: impl Fn() -> Value, output: &Output) -> Result<(), Error> {
     match output.format() {
         None | Some(Format::Raw | Format::Text) => output.data(secret),
         Some(Format::Header) => output.data(format_args!("Authorization: Bearer {secret}")),
         // A bearer token has no character that means something in a curl configuration (RFC 6750, section 2.1).
         Some(Format::Curl) => output.data(format_args!("header = \"Authorization: Bearer {secret}\"")),
-        Some(Format::Json) => output.json(&token_json(&credential, &token, remaining.as_secs())),
+        Some(Format::Json) => output.json(&json()),
     }
 }
 

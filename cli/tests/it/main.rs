@@ -12,10 +12,17 @@ mod canaries;
 mod color;
 mod configuration;
 mod contract;
+mod dynamic;
 mod explain;
 mod faults;
 mod generated;
+mod google_auth;
+mod id_token;
 mod independent;
+mod login;
+mod logout;
+mod plugin;
+mod profile;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod status;

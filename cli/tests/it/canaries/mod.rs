@@ -6,6 +6,7 @@
 //! Google's, for the tokens and assertions that come into being on the way. What `token` prints on standard output is
 //! what it is for.
 
+mod logins;
 mod places;
 mod secrets;
 

@@ -37,7 +37,9 @@ impl Secrets {
     /// What only came into being when it was sent: assertions, tokens.
     pub(super) fn add_request(&mut self, request: &Recorded) {
         let Some(content) = request.content() else { return };
-        for field in ["assertion", "access_token", "refresh_token", "client_secret"] {
+        for field in
+            ["assertion", "access_token", "refresh_token", "client_secret", "code", "code_verifier", "token"]
+        {
             if let Some(secret) = content.field(field) {
                 // The header of an assertion, the first part, is no secret; `formed` sees it all the same.
                 self.add_text(secret.split_once('.').map_or(secret, |(_, rest)| rest));

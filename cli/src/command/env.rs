@@ -1,0 +1,64 @@
+//! `ee-auth env`
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ee_auth::host::variable;
+use ee_auth::{Error, Host, Outcome, Resolver};
+use ee_auth_serve::{Shell, append_to_github_env, token_variables};
+use serde_json::json;
+
+use super::warn_of;
+use crate::arguments::Env;
+use crate::output::Output;
+
+pub(crate) fn run(resolver: Resolver, options: &Env, output: &Output) -> Result<(), Error> {
+    let as_json = output.is_json()?;
+    let resolver = resolver.interactive(true);
+    let resolved = resolver.look()?;
+    warn_of(&resolved.config);
+    let credential = resolved.credential?;
+    for warning in credential.warnings() {
+        log::warn!("{warning}");
+    }
+    let token = credential.token().map_err(|error| error.with_attempts(&resolved.attempts))?;
+    let project = credential.project().map(|project| project.id.as_str());
+    let variables = token_variables(token.secret(), project);
+    let left = token.remaining(resolver.host().clock.now()).as_secs() / 60;
+    log::info!(
+        "the token is valid for {left} minutes and is not refreshed: `ee-auth exec -- CMD` keeps it fresh"
+    );
+    if as_json {
+        return output.json(&json!(variables));
+    }
+    match options.shell {
+        Shell::GitHub => github(resolver.host(), token.secret(), &variables, output),
+        shell => output.data(lines(shell, &variables)?.trim_end()),
+    }
+}
+
+fn lines(shell: Shell, variables: &BTreeMap<String, String>) -> Result<String, Error> {
+    variables.iter().map(|(name, value)| Ok(shell.set(name, value)? + "\n")).collect()
+}
+
+/// The runner reads the mask from standard output, and hides the token in every log line from then on; so it comes first.
+fn github(
+    host: &Host,
+    token: &str,
+    variables: &BTreeMap<String, String>,
+    output: &Output,
+) -> Result<(), Error> {
+    let Some(file) = variable(&*host.environment, "GITHUB_ENV") else {
+        return Err(Error::new(
+            Outcome::Usage,
+            "github",
+            "GITHUB_ENV is not set, so this is no step of GitHub Actions",
+        )
+        .hint("choose another with --shell: sh, fish, powershell, cmd, dotenv"));
+    };
+    let lines = lines(Shell::GitHub, variables)?;
+    output.data(format_args!("::add-mask::{token}"))?;
+    append_to_github_env(Path::new(&file), &lines).map_err(|error| {
+        Error::internal(format!("writing to {file}, which GITHUB_ENV names, failed: {error}"))
+    })
+}

@@ -1,0 +1,58 @@
+//! `ee-auth exec`
+
+use std::process::ExitCode;
+
+use ee_auth::{Credential, Error, Host, Resolver};
+use ee_auth_serve::{IsolatedHome, Refusal, Session, Via, outranking_logins};
+
+use super::warn_of;
+use crate::arguments::Exec;
+
+pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error> {
+    let resolver = resolver.interactive(true);
+    let resolved = resolver.look()?;
+    warn_of(&resolved.config);
+    let credential = resolved.credential?;
+    for warning in credential.warnings() {
+        log::warn!("{warning}");
+    }
+    // What the command could not tell as well, deep in a library: that the credential is not accepted.
+    credential.token().map_err(|error| error.with_attempts(&resolved.attempts))?;
+    let home = options.isolate_home.then(|| IsolatedHome::new(resolver.host())).transpose()?;
+    if home.is_none() {
+        warn_of_logins(resolver.host(), &credential, resolved.config.profile.is_some());
+    }
+    let via = options.via.unwrap_or_else(Via::usual);
+    let session = Session::start(credential, via, &*resolver.host().environment)?;
+    let mut variables = session.variables().clone();
+    if let Some(home) = &home {
+        variables.set.insert("HOME".to_owned(), home.path().as_os_str().to_owned());
+    }
+    if !variables.removed.is_empty() {
+        log::info!(
+            "hidden from the command, since they lead to another credential: {}",
+            variables.removed.join(", ")
+        );
+    }
+    let (program, arguments) =
+        options.command.split_first().ok_or_else(|| Error::internal("there is no command"))?;
+    let status = ee_auth_host::run_attached(program, arguments, &variables.set, &variables.removed);
+    tell_of_refusals(&session.refusals());
+    // A status that does not fit is one of Windows's.
+    Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
+}
+
+/// Says what the command will use in the place of this credential.
+fn warn_of_logins(host: &Host, credential: &Credential, has_profile: bool) {
+    let is_own = credential.kind() == "persistent" && !has_profile;
+    for found in outranking_logins(host, credential, is_own) {
+        log::warn!("{found}; `ee-auth exec --isolate-home -- CMD` hides it");
+    }
+}
+
+/// Says what may have been an attack, or is why the command did not get a token.
+pub(super) fn tell_of_refusals(refusals: &[(Refusal, u64)]) {
+    for (refusal, count) in refusals.iter().filter(|(refusal, _)| *refusal != Refusal::Path) {
+        log::info!("{count} requests {} were refused", refusal.reason());
+    }
+}

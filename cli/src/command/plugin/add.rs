@@ -1,0 +1,141 @@
+//! `ee-auth plugin add`
+
+use ee_auth::config::{self, Flags};
+use ee_auth::host::{FileReadError, Presence};
+use ee_auth::plugins::{Candidate, OptionValue, Report, Verdict};
+use ee_auth::{Error, ExposeSecret, Host, Outcome, Resolver};
+use serde_json::json;
+
+use super::{check, table};
+use crate::output::{GOOD, NEXT, Output, STRONG, styled};
+
+/// The most bytes that an ee-auth.toml may have.
+const MAX_CONFIG: u64 = 1 << 20;
+
+/// What is wanted of the command.
+pub(super) struct Wish {
+    pub(super) chain: bool,
+    pub(super) yes: bool,
+}
+
+pub(super) fn run(
+    resolver: &Resolver,
+    flags: &Flags,
+    candidate: Candidate,
+    wish: &Wish,
+    output: &Output,
+) -> Result<(), Error> {
+    let as_json = output.is_json()?;
+    let host = resolver.host();
+    let file = config::user_file(host, flags)?
+        .ok_or_else(|| {
+            Error::invalid("home", "no home directory is known, so there is no place for ee-auth.toml")
+                .hint("set HOME, or name the file with --config")
+        })?
+        .value;
+    // Where the file is a link, what it leads to is changed, and the link stays.
+    let file = host.files.canonical(&file).unwrap_or(file);
+    let before = match host.files.read(&file, MAX_CONFIG) {
+        Ok(read) => String::from_utf8(read.bytes.to_vec()).map_err(|_| {
+            Error::invalid("encoding", format!("{} is not UTF-8 text", file.display()))
+                .hint("save it as UTF-8")
+        })?,
+        Err(FileReadError::NotFound) => String::new(),
+        Err(error) => {
+            return Err(Error::invalid("unreadable", format!("{}: {error}", file.display()))
+                .hint("make it readable for yourself"));
+        }
+    };
+    let (candidate, report) = checked(resolver, candidate)?;
+    output.tell(check::text(&report));
+    let described = report.manifest.as_ref().ok_or_else(|| {
+        Error::new(
+            Outcome::Protocol,
+            "plugin",
+            format!("{} is not a plugin yet; nothing was written", candidate.path.display()),
+        )
+        .hint(
+            "mend what failed, and try again; for a program that prints a token, use --protocol token-stdout",
+        )
+    })?;
+    output.tell(format_args!(
+        "\n{} {} {}\n{}{}",
+        styled(STRONG, &described.name),
+        described.plugin_version.as_deref().unwrap_or_default(),
+        described.description.as_deref().unwrap_or_default(),
+        format_args!("  it can: {}\n", described.ops.join(", ")),
+        match &described.http_hosts[..] {
+            [] => String::new(),
+            hosts => format!("  it asks: {}\n", hosts.join(", ")),
+        },
+    ));
+    let (after, added) = table::with(&before, &candidate, wish.chain)
+        .map_err(|error| error.in_place(&file.display().to_string()))?;
+    output.tell(format_args!("to be written into {}:\n\n{}", file.display(), added.trim_end()));
+    if !wish.yes {
+        confirm(host)?;
+    }
+    host.files.write_private(&file, after.as_bytes()).map_err(|error| {
+        Error::internal(format!("writing {} failed: {error}", file.display()))
+            .hint("name a file that you may write: --config FILE")
+    })?;
+    if as_json {
+        return output.json(&json!({
+            "provider": candidate.name,
+            "kind": candidate.kind.name,
+            "file": candidate.path,
+            "sha256": candidate.options.string("sha256"),
+            "written": file,
+            "in_chain": wish.chain,
+            "manifest": check::manifest(&report),
+            "checks": check::checks(&report),
+        }));
+    }
+    output.data(&candidate.name)?;
+    output.tell(format_args!("\n{} {}", styled(GOOD, "Written:"), file.display()));
+    if !wish.chain {
+        output.tell(format_args!(
+            "{} put \"{}\" into `chain` in that file, where it is to be asked",
+            styled(NEXT, "next:"),
+            candidate.name
+        ));
+    }
+    Ok(())
+}
+
+/// What the checks say of it; of a script that needs the files beside it, where it lies.
+fn checked(resolver: &Resolver, candidate: Candidate) -> Result<(Candidate, Report), Error> {
+    let report = candidate.check(resolver)?;
+    if report.manifest.is_some() || candidate.kind.name != "exec" {
+        return Ok((candidate, report));
+    }
+    let mut in_place = candidate.clone();
+    in_place.options.set("in_place", OptionValue::Bool(true));
+    let mut second = in_place.check(resolver)?;
+    if second.manifest.is_none() {
+        return Ok((candidate, report));
+    }
+    if let Some(first) = second.checks.first_mut() {
+        first.verdict = Verdict::Warned(format!(
+            "{}: it needs the files beside it, so it is checked and run where it lies, and those files are not pinned",
+            candidate.path.display()
+        ));
+    }
+    Ok((in_place, second))
+}
+
+fn confirm(host: &Host) -> Result<(), Error> {
+    let stopped = |message: &str| {
+        Error::new(Outcome::Usage, "confirmation", message)
+            .hint("run it again with --yes to write without asking")
+    };
+    if host.person.presence() < Presence::Answering {
+        return Err(stopped("nothing was written: nobody could be asked"));
+    }
+    let answer = ee_auth::ask(host, "\nWrite this? From then on it runs with all your rights. [y/N]")
+        .map_err(|_| stopped("nothing was written: nobody answered"))?;
+    match answer.expose_secret().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(stopped("nothing was written")),
+    }
+}

@@ -1,0 +1,211 @@
+//! `ee-auth serve`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use ee_auth::host::Directory;
+use ee_auth::{Error, Host, Outcome, ProfileName, Resolver, Secret};
+use ee_auth_serve::{
+    Address, Event, Listener, MutualTls, Options, Place, Profiles, Served, Server, Shell, Via,
+    credential_file, local_secret, variables,
+};
+use serde_json::{Map, Value, json};
+
+use super::exec::tell_of_refusals;
+use super::warn_of;
+use crate::arguments::Serve;
+use crate::output::Output;
+
+/// How a server ends that somebody ended with Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Result<ExitCode, Error> {
+    let as_json = output.is_json()?;
+    let host = resolver.host().clone();
+    let activated = Listener::activated().map_err(|error| {
+        Error::invalid("listen", format!("a socket that LISTEN_FDS passes on cannot be used: {error}"))
+            .hint("pass listening stream sockets, TCP or Unix")
+    })?;
+    let tls = tls(&host, options)?;
+    let wanted = match (activated.is_empty(), &options.listen) {
+        (true, None) => vec![Address::any_loopback()],
+        (_, listen) => listen.iter().cloned().collect(),
+    };
+    for address in wanted.iter().chain(activated.iter().map(Listener::address)) {
+        check(address, options, tls.is_some())?;
+    }
+    let profiles = look(&resolver, &options.profiles)?;
+    // While it is known to be wrong, nobody needs to be told at every request.
+    profiles.root().credential().token()?;
+    let mut listeners = activated;
+    for address in &wanted {
+        listeners.push(bind(address)?);
+    }
+    let secret = local_secret();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    let secure = tls.is_some();
+    let server = Server::start(listeners, secret.clone(), profiles, Options { threads, tls })
+        .map_err(|error| Error::internal(format!("the server could not be started: {error}")))?;
+    let files = announce(&host, &server, &secret, secure, as_json, output)?;
+
+    let mut status = ExitCode::SUCCESS;
+    let waited = server.run_until(|event| match event {
+        Event::Reload => {
+            reload(&resolver, &options.profiles, &server);
+            true
+        }
+        Event::Stop => false,
+        Event::Interrupt => {
+            status = ExitCode::from(INTERRUPTED);
+            false
+        }
+    });
+    tell_of_refusals(&server.refusals());
+    for file in files {
+        let _ = host.files.remove(&file);
+    }
+    server.stop();
+    waited.map_err(|error| Error::internal(format!("signals could not be waited for: {error}")))?;
+    Ok(status)
+}
+
+/// What is to be served: the chosen profile at the root, and each of `names`.
+fn look(resolver: &Resolver, names: &[String]) -> Result<Profiles, Error> {
+    let served = |resolver: &Resolver| {
+        let resolved = resolver.look()?;
+        warn_of(&resolved.config);
+        let credential = resolved.credential?;
+        for warning in credential.warnings() {
+            log::warn!("{warning}");
+        }
+        Ok::<_, Error>(Served::new(credential))
+    };
+    let mut profiles = Profiles::new(served(resolver)?);
+    for name in names {
+        let name: ProfileName = name.parse()?;
+        profiles = profiles.with(&name, served(&resolver.clone().profile(name.as_str()))?);
+    }
+    Ok(profiles)
+}
+
+/// What is wrong with the new configuration leaves the old one in force.
+fn reload(resolver: &Resolver, names: &[String], server: &Server) {
+    match look(resolver, names) {
+        Ok(profiles) => {
+            server.replace(profiles);
+            log::info!("the configuration was read again");
+        }
+        Err(error) => log::error!("the configuration was left as it was: {error}"),
+    }
+}
+
+/// An address that others can reach is served only to those who show a certificate.
+fn check(address: &Address, options: &Serve, secure: bool) -> Result<(), Error> {
+    if address.is_local() || (options.allow_remote && secure) {
+        return Ok(());
+    }
+    let message =
+        format!("{address} can be reached from other machines, and whoever reaches it could get tokens");
+    Err(Error::new(Outcome::Usage, "remote", message).hint(
+        "listen at 127.0.0.1:PORT; if it must be, add --allow-remote with --tls-cert, --tls-key and --tls-client-ca",
+    ))
+}
+
+fn tls(host: &Host, options: &Serve) -> Result<Option<MutualTls>, Error> {
+    let (Some(certificate), Some(key), Some(authority)) =
+        (&options.tls_cert, &options.tls_key, &options.tls_client_ca)
+    else {
+        return Ok(None);
+    };
+    let read = |path: &Path| {
+        let read = host.files.read(path, ee_auth::host::MAX_CREDENTIAL_FILE);
+        read.map_err(|error| Error::invalid("tls", format!("reading {} failed: {error}", path.display())))
+    };
+    MutualTls::new(&read(certificate)?.bytes, &read(key)?.bytes, &read(authority)?.bytes).map(Some)
+}
+
+fn bind(address: &Address) -> Result<Listener, Error> {
+    Listener::bind(address).map_err(|error| {
+        Error::internal(format!("listening at {address} failed: {error}"))
+            .hint("port 0, the default, takes any that is free")
+    })
+}
+
+/// Writes the credential files and prints what leads clients here. Answers the files.
+fn announce(
+    host: &Host,
+    server: &Server,
+    secret: &Secret,
+    secure: bool,
+    as_json: bool,
+    output: &Output,
+) -> Result<Vec<PathBuf>, Error> {
+    let mut files = Vec::new();
+    let mut json = Map::new();
+    let mut text = String::new();
+    let served = server.profiles();
+    for address in server.addresses() {
+        let Address::Tcp(address) = address else {
+            output.tell(format_args!(
+                "listening at {address}; `curl --unix-socket {address} -H 'Metadata-Flavor: Google' \
+                 http://localhost/computeMetadata/v1/instance/service-accounts/default/token`"
+            ));
+            continue;
+        };
+        if secure {
+            output.tell(format_args!("listening at https://{address}, for clients that show a certificate"));
+            continue;
+        }
+        let root = [(None, served.root())];
+        for (name, served) in
+            root.into_iter().chain(served.named().map(|(name, served)| (Some(name), served)))
+        {
+            let authority = name.map_or(address.to_string(), |name| format!("{address}/profiles/{name}"));
+            let project = served.credential().project().map(|project| project.id.as_str());
+            let content = credential_file::content(&format!("http://{authority}"), secret, project);
+            let path = place_of_file(host, address.port(), name)?;
+            host.files.write_private(&path, content.as_bytes()).map_err(|error| {
+                Error::internal(format!("writing the credential file {} failed: {error}", path.display()))
+            })?;
+            let place = Place {
+                authority: &authority,
+                file: Some(&path),
+                secret,
+                identity: served.identity(),
+                project,
+            };
+            let set = variables(&place, Via::usual(), &*host.environment).set;
+            files.push(path);
+            let set: BTreeMap<_, _> =
+                set.into_iter().map(|(name, value)| (name, value.to_string_lossy().into_owned())).collect();
+            if let Some(name) = name {
+                text += &format!("# profile {name}, in place of what stands above\n");
+            }
+            for (name, value) in &set {
+                text += &(Shell::Sh.set(name, value)? + "\n");
+            }
+            json.insert(name.unwrap_or("").to_owned(), json!(set));
+        }
+    }
+    if as_json {
+        let addresses: Vec<_> = server.addresses().map(ToString::to_string).collect();
+        let variables = json.remove("").unwrap_or(Value::Null);
+        output.json(&json!({ "listen": addresses, "variables": variables, "profiles": json }))?;
+    } else if !text.is_empty() {
+        output.data(text.trim_end())?;
+    }
+    Ok(files)
+}
+
+/// The credential file of a port: on this machine alone, since another may serve at the same port.
+fn place_of_file(host: &Host, port: u16, profile: Option<&str>) -> Result<PathBuf, Error> {
+    let profile = profile.map(|name| format!("-{name}")).unwrap_or_default();
+    let name = format!("serve-{port}{profile}.json");
+    let directory = host.environment.directory(Directory::Runtime);
+    let directory = directory.or_else(|| host.environment.directory(Directory::Cache)).ok_or_else(|| {
+        Error::invalid("home", "no directory is known for the credential file")
+            .hint("set HOME or XDG_RUNTIME_DIR")
+    })?;
+    Ok(directory.join("ee-auth").join(name))
+}

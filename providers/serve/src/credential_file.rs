@@ -1,0 +1,35 @@
+//! The file that leads a client to the token endpoint.
+
+use ee_auth_core::{ExposeSecret, Secret};
+use serde_json::json;
+
+/// The number of Google's own sign-in client for gcloud. earthengine-api takes its project from the start of the client id
+/// where the file names none, and explains to the person that one is needed where it is this.
+const NO_PROJECT: &str = "764086051850";
+
+/// A credential file of type `external_account_authorized_user`: the one that every current Google client reads, and whose
+/// endpoint each of them asks (google-auth of Python from 2.16, google-auth-library of Node.js from 8.8, Go, Java, gcloud).
+///
+/// `base` is the server's address with the profile's path, without a slash at its end; `secret` stands as the refresh token.
+/// There is no `audience`: with one, google-auth would send the token to iamcredentials.googleapis.com.
+///
+/// ```
+/// use ee_auth_core::Secret;
+/// let text = ee_auth_serve::credential_file::content("http://127.0.0.1:8642", &Secret::from("s"), Some("my-project"));
+/// assert!(text.contains(r#""token_url":"http://127.0.0.1:8642/v1/oauthtoken""#));
+/// assert!(text.contains(r#""quota_project_id":"my-project""#) && !text.contains("audience"));
+/// ```
+pub fn content(base: &str, secret: &Secret, project: Option<&str>) -> String {
+    let mut file = json!({
+        "type": "external_account_authorized_user",
+        "token_url": format!("{base}/v1/oauthtoken"),
+        "token_info_url": format!("{base}/v1/introspect"),
+        "refresh_token": secret.expose_secret(),
+        "client_id": format!("{}-ee-auth", project.unwrap_or(NO_PROJECT)),
+        "client_secret": "none",
+    });
+    if let Some(project) = project {
+        file["quota_project_id"] = project.into();
+    }
+    file.to_string()
+}

@@ -1,0 +1,403 @@
+//! The server: sockets, connections, signals.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ee_auth_core::Secret;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::answer::{Answer, refused};
+use crate::guard::{Guard, Refusal, Refusals};
+use crate::listener::{Address, Listener, Socket};
+use crate::served::Profiles;
+use crate::systemd::{self, State};
+use crate::tls::MutualTls;
+use crate::{peer, routes};
+
+/// How many connections there may be at once. A client keeps one open, if that.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// How long the head of a request may take to come, from the end of the one before: whoever comes back later connects
+/// anew.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The largest head that is read, in bytes.
+const MAX_HEAD: usize = 16 << 10;
+
+/// How long a stranger's request is waited for, so that they see the refusal.
+const STRANGER_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How long requests that are under way may take once the server is to stop.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How a server is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many threads answer. One answers tens of thousands of requests a second.
+    pub threads: usize,
+    /// What is shown and asked for in TLS; without it the server speaks plain HTTP.
+    pub tls: Option<MutualTls>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { threads: 1, tls: None }
+    }
+}
+
+/// A server, which runs on threads of its own until it is stopped or dropped.
+pub struct Server {
+    runtime: Option<Runtime>,
+    shared: Arc<Shared>,
+    listeners: Vec<Listener>,
+    stop: watch::Sender<bool>,
+    accepting: Vec<JoinHandle<()>>,
+}
+
+/// What all connections share.
+struct Shared {
+    guard: Guard,
+    profiles: ArcSwap<Profiles>,
+    refusals: Refusals,
+    /// Whether the user behind a connection can be known.
+    checks_users: bool,
+    tls: Option<MutualTls>,
+    room: Arc<Semaphore>,
+}
+
+/// What somebody wants of a long-lived server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The configuration is to be read again: SIGHUP.
+    Reload,
+    /// SIGTERM.
+    Stop,
+    /// Ctrl-C.
+    Interrupt,
+}
+
+impl Server {
+    /// Serves `profiles` at `listeners`. `secret` is what stands as the refresh token in this run's credential files.
+    ///
+    /// # Errors
+    /// The system's. Whether a listener may be reached from elsewhere is the caller's to see.
+    pub fn start(
+        mut listeners: Vec<Listener>,
+        secret: Secret,
+        profiles: Profiles,
+        options: Options,
+    ) -> io::Result<Self> {
+        let Options { threads, tls } = options;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("ee-auth-serve")
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let hosts = listeners.iter().flat_map(|listener| hosts(listener.address())).collect();
+        let shared = Arc::new(Shared {
+            // In TLS the client has seen in the certificate whom it talks to.
+            guard: Guard { hosts: tls.is_none().then_some(hosts), secret },
+            profiles: ArcSwap::from_pointee(profiles),
+            refusals: Refusals::default(),
+            checks_users: peer::can_be_checked(),
+            tls,
+            room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let mut accepting = Vec::new();
+        let entered = runtime.enter();
+        for listener in &mut listeners {
+            let accept = accept(listener.take(), shared.clone(), stopped.clone())?;
+            accepting.push(runtime.spawn(accept));
+        }
+        drop(entered);
+        Ok(Self { runtime: Some(runtime), shared, listeners, stop, accepting })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.listeners.iter().map(Listener::address)
+    }
+
+    /// Serves these from now on.
+    pub fn replace(&self, profiles: Profiles) {
+        self.shared.profiles.store(Arc::new(profiles));
+    }
+
+    /// What is served.
+    pub fn profiles(&self) -> Arc<Profiles> {
+        self.shared.profiles.load_full()
+    }
+
+    /// How many requests were refused, by the reason; those reasons that never came up are left out.
+    pub fn refusals(&self) -> Vec<(Refusal, u64)> {
+        self.shared.refusals.counted()
+    }
+
+    /// Tells the service manager that it may go on, and waits for signals until `handle` answers `false`.
+    ///
+    /// # Errors
+    /// Where signals cannot be waited for.
+    pub fn run_until(&self, mut handle: impl FnMut(Event) -> bool) -> io::Result<()> {
+        let Some(runtime) = &self.runtime else { return Ok(()) };
+        let mut signals = runtime.block_on(async { Signals::new() })?;
+        systemd::notify(State::Ready);
+        loop {
+            let event = runtime.block_on(signals.next());
+            systemd::notify(if event == Event::Reload { State::Reloading } else { State::Stopping });
+            if !handle(event) {
+                return Ok(());
+            }
+            systemd::notify(State::Ready);
+        }
+    }
+
+    /// Stops: takes no more connections, and waits a little for those on which a request is under way.
+    pub fn stop(mut self) {
+        self.shut_down(GRACE);
+    }
+
+    fn shut_down(&mut self, grace: Duration) {
+        let Some(runtime) = self.runtime.take() else { return };
+        let _ = self.stop.send(true);
+        runtime.block_on(async {
+            for task in self.accepting.drain(..) {
+                let _ = timeout(grace, task).await;
+            }
+        });
+        runtime.shutdown_background();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shut_down(Duration::ZERO);
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
+}
+
+/// The names by which a client may call this address in `Host`.
+fn hosts(address: &Address) -> Vec<String> {
+    match address {
+        Address::Tcp(address) => {
+            let mut hosts = vec![address.to_string(), format!("localhost:{}", address.port())];
+            if address.port() == 80 {
+                hosts.extend([address.ip().to_string(), "localhost".to_owned()]);
+            }
+            hosts
+        }
+        Address::Unix(_) => vec!["localhost".to_owned()],
+    }
+}
+
+/// Takes connections until told to stop, then waits for those that are busy.
+fn accept(
+    socket: Socket,
+    shared: Arc<Shared>,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    let socket = AsyncSocket::new(socket)?;
+    Ok(async move {
+        let graceful = GracefulShutdown::new();
+        loop {
+            let accepted = tokio::select! {
+                accepted = socket.accept() => accepted,
+                _ = stopped.changed() => break,
+            };
+            match accepted {
+                Ok(connection) => {
+                    let Ok(room) = shared.room.clone().acquire_owned().await else { break };
+                    let (shared, watcher) = (shared.clone(), graceful.watcher());
+                    tokio::spawn(async move {
+                        connection.serve(shared, watcher).await;
+                        drop(room);
+                    });
+                }
+                // Out of file descriptors, most likely: others may be closed meanwhile.
+                Err(error) => {
+                    log::debug!("a connection could not be taken: {error}");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        }
+        drop(socket);
+        graceful.shutdown().await;
+    })
+}
+
+enum AsyncSocket {
+    Tcp(tokio::net::TcpListener),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener),
+}
+
+enum Connection {
+    Tcp(tokio::net::TcpStream, SocketAddr),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl AsyncSocket {
+    fn new(socket: Socket) -> io::Result<Self> {
+        match socket {
+            Socket::Tcp(socket) => {
+                socket.set_nonblocking(true)?;
+                Ok(Self::Tcp(tokio::net::TcpListener::from_std(socket)?))
+            }
+            #[cfg(unix)]
+            Socket::Unix(socket) => {
+                socket.set_nonblocking(true)?;
+                Ok(Self::Unix(tokio::net::UnixListener::from_std(socket)?))
+            }
+            Socket::Taken => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Connection> {
+        match self {
+            Self::Tcp(socket) => socket.accept().await.map(|(stream, peer)| Connection::Tcp(stream, peer)),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.accept().await.map(|(stream, _)| Connection::Unix(stream)),
+        }
+    }
+}
+
+impl Connection {
+    async fn serve(self, shared: Arc<Shared>, watcher: Watcher) {
+        match self {
+            Self::Tcp(stream, peer) => {
+                let _ = stream.set_nodelay(true);
+                let foreign = peer.ip().is_loopback()
+                    && shared.checks_users
+                    && !stream.local_addr().and_then(|local| peer::is_same_user(peer, local)).unwrap_or(false);
+                match (foreign, shared.tls.clone()) {
+                    (true, _) => turn_away(stream, &shared).await,
+                    (false, None) => serve(stream, shared, watcher).await,
+                    (false, Some(tls)) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
+                        Ok(Ok(stream)) => serve(stream, shared, watcher).await,
+                        Ok(Err(error)) => log::info!("a connection was refused: {error}"),
+                        Err(_) => shared.refusals.count(Refusal::TooSlow),
+                    },
+                }
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                let us = rustix::process::geteuid().as_raw();
+                match stream.peer_cred() {
+                    Ok(peer) if peer.uid() == us => serve(stream, shared, watcher).await,
+                    _ => turn_away(stream, &shared).await,
+                }
+            }
+        }
+    }
+}
+
+/// Answers a process of another user, which gets no further than this.
+async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Shared) {
+    shared.refusals.count(Refusal::User);
+    let _ = timeout(STRANGER_TIMEOUT, stream.read(&mut [0; 4096])).await;
+    let body = format!("ee-auth refuses requests {}\n", Refusal::User.reason());
+    let head = "HTTP/1.1 403 Forbidden\r\nMetadata-Flavor: Google\r\nConnection: close\r\nContent-Length: ";
+    let answer = format!("{head}{}\r\n\r\n{body}", body.len());
+    let _ = timeout(STRANGER_TIMEOUT, stream.write_all(answer.as_bytes())).await;
+}
+
+/// Serves one connection to its end.
+async fn serve<S>(stream: S, shared: Arc<Shared>, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let used = Arc::new(AtomicBool::new(false));
+    let of_requests = (shared.clone(), used.clone());
+    let service = service_fn(move |request| {
+        let (shared, used) = &of_requests;
+        used.store(true, Ordering::Relaxed);
+        handle(request, shared.clone())
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        if error.is_parse_too_large() {
+            shared.refusals.count(Refusal::TooLarge);
+        } else if error.is_timeout() && !used.load(Ordering::Relaxed) {
+            // Later it is how a connection ends that nobody needs any more.
+            shared.refusals.count(Refusal::TooSlow);
+        }
+    }
+}
+
+async fn handle(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answer, Infallible> {
+    let profiles = shared.profiles.load_full();
+    let answer = routes::answer(request, &shared.guard, &profiles).await;
+    Ok(answer.unwrap_or_else(|refusal| {
+        shared.refusals.count(refusal);
+        refused(refusal)
+    }))
+}
+
+#[cfg(unix)]
+struct Signals {
+    reload: tokio::signal::unix::Signal,
+    stop: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            stop: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> Event {
+        tokio::select! {
+            _ = self.reload.recv() => Event::Reload,
+            _ = self.stop.recv() => Event::Stop,
+            _ = self.interrupt.recv() => Event::Interrupt,
+        }
+    }
+}
+
+#[cfg(windows)]
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) -> Event {
+        self.0.recv().await;
+        Event::Interrupt
+    }
+}

@@ -1,0 +1,119 @@
+//! Compute Engine's metadata protocol: every path that a client was seen to ask for.
+
+use ee_auth_core::{Error, ProfileName};
+use ee_auth_serve::{Profiles, Refusal, Served};
+use serde_json::json;
+
+use crate::support::{LIFETIME, Machine, credential};
+
+const SCOPES: [&str; 4] = ["earthengine", "cloud-platform", "drive", "devstorage.full_control"];
+
+#[test]
+fn every_path_that_clients_ask_for_is_there() {
+    let machine = Machine::new();
+    let account = "/computeMetadata/v1/instance/service-accounts";
+    for (path, body) in [
+        ("/", "computeMetadata/\n"),
+        ("/computeMetadata/v1/", "instance/\nproject/\nuniverse/\n"),
+        ("/computeMetadata/v1/instance", "service-accounts/\n"),
+        ("/computeMetadata/v1/instance/", "service-accounts/\n"),
+        ("/computeMetadata/v1/project/project-id", "my-project"),
+        ("/computeMetadata/v1/project/numeric-project-id", "0"),
+        ("/computeMetadata/v1/universe/universe-domain", "googleapis.com"),
+        (&format!("{account}/"), "default/\nada@example.com/\n"),
+        (&format!("{account}/default/email"), "ada@example.com"),
+        (&format!("{account}/ada@example.com/email"), "ada@example.com"),
+        (&format!("{account}/ada%40example.com/email"), "ada@example.com"),
+        (&format!("{account}/default/"), "aliases\nemail\nscopes\ntoken\n"),
+        (&format!("{account}/default/aliases"), "default\n"),
+    ] {
+        let answer = machine.get(path);
+        assert_eq!((answer.status, answer.body.as_str()), (200, body), "{path}");
+        assert_eq!(answer.header("metadata-flavor"), Some("google"), "{path}");
+    }
+    for name in ["default", "ada@example.com"] {
+        let answer = machine.get(&format!("{account}/{name}/?recursive=True"));
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        let scopes = SCOPES.map(|name| format!("https://www.googleapis.com/auth/{name}"));
+        assert_eq!(answer.json(), json!({"aliases": ["default"], "email": "ada@example.com", "scopes": scopes}));
+        let token = machine.get(&format!("{account}/{name}/token?scopes=a,b")).json();
+        assert_eq!(token, json!({"access_token": "token-1", "expires_in": LIFETIME, "token_type": "Bearer"}));
+    }
+    assert_eq!(machine.exchanges.made(), 1);
+    assert_eq!(machine.server.refusals(), []);
+}
+
+#[test]
+fn nothing_else_is_there() {
+    let machine = Machine::new();
+    let account = "/computeMetadata/v1/instance/service-accounts";
+    let paths = [
+        "/computeMetadata",
+        "/computeMetadata/v1beta1/instance",
+        "/computeMetadata/v1/instance/id",
+        "/computeMetadata/v1/instance/attributes/ssh-keys",
+        "/computeMetadata/v1//instance",
+        "/computeMetadata/v1/../v1/instance",
+        &format!("{account}/default/identity?audience=a"),
+        &format!("{account}/default/token/"),
+        &format!("{account}/somebody@example.com/token"),
+        &format!("{account}//token"),
+        "/v1/oauthtoken",
+        "/profiles/work/computeMetadata/v1/instance",
+        "/profiles/",
+        "/favicon.ico",
+    ];
+    for path in paths {
+        let answer = machine.get(path);
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.header("metadata-flavor"), Some("google"), "{path}");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "HEAD", "CONNECT"] {
+        let answer = machine.send(method, "/computeMetadata/v1/instance", &["Metadata-Flavor: Google"], "");
+        assert!(matches!(answer.status, 400 | 404), "{method}: {answer:?}");
+        assert!(!answer.head.contains("access-control"), "{method}: {answer:?}");
+    }
+    assert!(machine.refused(Refusal::Path) >= paths.len() as u64);
+    assert_eq!(machine.exchanges.made(), 0);
+}
+
+#[test]
+fn a_service_account_is_not_called_by_its_name() {
+    let machine = Machine::serving(|fake, exchanges| {
+        let robot = "robot@my-project.iam.gserviceaccount.com";
+        Profiles::new(Served::new(credential(fake, exchanges, Some(robot))))
+    });
+    let answer = machine.get("/computeMetadata/v1/instance/service-accounts/default/?recursive=true");
+    assert_eq!(answer.json()["email"], "robot@my-project.iam.invalid");
+    assert!(!answer.body.contains("gserviceaccount.com"));
+}
+
+#[test]
+fn profiles_are_apart() {
+    let machine = Machine::serving(|fake, exchanges| {
+        let served = |email| Served::new(credential(fake, exchanges, Some(email)));
+        let work: ProfileName = "work".parse().unwrap();
+        Profiles::new(served("ada@example.com")).with(&work, served("grace@example.com"))
+    });
+    let email = "/computeMetadata/v1/instance/service-accounts/default/email";
+    assert_eq!(machine.get(email).body, "ada@example.com");
+    assert_eq!(machine.get(&format!("/profiles/work{email}")).body, "grace@example.com");
+    for ping in ["/profiles/work", "/profiles/work/"] {
+        assert_eq!(machine.get(ping).status, 200);
+    }
+    assert_eq!(machine.get(&format!("/profiles/other{email}")).status, 404);
+}
+
+#[test]
+fn a_failed_exchange_is_told_with_what_to_do() {
+    for (error, status) in [
+        (Error::unavailable("connect", "Google could not be reached").hint("see whether you are online"), 503),
+        (Error::rejected("invalid_grant", "the login was revoked").hint("log in again"), 403),
+    ] {
+        let machine = Machine::new();
+        machine.exchanges.fail(error.clone());
+        let answer = machine.get("/computeMetadata/v1/instance/service-accounts/default/token");
+        assert_eq!(answer.status, status);
+        assert!(answer.body.contains(error.message()) && answer.body.contains(error.next_step().unwrap()));
+    }
+}
