@@ -25,6 +25,14 @@ pub fn kinds() -> &'static [&'static Kind] {
         &ee_auth_colab::KIND,
         #[cfg(feature = "impersonate")]
         &ee_auth_impersonate::KIND,
+        #[cfg(feature = "dynamic")]
+        &ee_auth_dynamic::KIND,
+        #[cfg(feature = "exec")]
+        &ee_auth_exec::KIND,
+        #[cfg(feature = "external_account")]
+        &ee_auth_external_account::KIND,
+        #[cfg(feature = "gcp_auth")]
+        &ee_auth_gcp_auth::KIND,
     ];
     KINDS
 }

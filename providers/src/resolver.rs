@@ -184,7 +184,7 @@ impl Resolver {
         let chain = chain(&config, self.passed.is_some())?;
         let store = self.store(&config)?;
         let settings = Settings { passed: self.passed.clone(), ..config.settings() };
-        let search = Search::new(self.host.clone(), settings.clone()).offline(self.offline);
+        let search = Search::new(self.host.clone(), settings.clone()).offline(self.offline).with_store(store.clone());
         let mut resolution = chain.resolve(&search).await;
         if self.interactive && !self.offline {
             login::second_pass(&config, &chain, &search, &mut resolution).await;
@@ -250,6 +250,13 @@ pub(crate) fn member(config: &Config, declared: &ProviderConfig) -> Result<Membe
         if let Some(named) = named {
             options.set(option.name, OptionValue::Provider(member(config, named)?));
         }
+    }
+    #[cfg(feature = "dynamic")]
+    if let Some(program) = config.plugin_host.as_ref().filter(|_| declared.kind.name == ee_auth_dynamic::KIND.name) {
+        // Where nobody wrote it, the caller is that program itself.
+        let named = program.origin != ee_auth_config::Origin::Default;
+        let name = if named { ee_auth_dynamic::PROGRAM_OPTION } else { ee_auth_dynamic::OWN_PROGRAM_OPTION };
+        options.set(name, OptionValue::Path(program.value.clone()));
     }
     let provider = (declared.kind.build)(&declared.name, &options)
         .map_err(|error| error.of_provider(&declared.name).in_place(&declared.declared_in.to_string()))?;

@@ -27,16 +27,20 @@ pub struct LoggedOut {
 /// copy of it.
 ///
 /// # Errors
-/// Those of the configuration; [`Outcome::Unavailable`](crate::Outcome::Unavailable) where Google could not be told, and then
-/// nothing was removed.
+/// Those of the configuration; [`Outcome::Unavailable`](crate::Outcome::Unavailable) where Google could not be told, and
+/// [`Outcome::Invalid`](crate::Outcome::Invalid) where it was to be told of a damaged file: then nothing was removed.
 pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
     let config = resolver.load()?;
     let search = Search::new(resolver.host().clone(), config.settings());
-    // What is damaged can be removed all the same.
-    let stored = persistent::stored(&search).ok().flatten().map(|(_, document)| document);
+    let stored = match persistent::stored(&search) {
+        Ok(stored) => stored.map(|(_, document)| document),
+        Err(error) if revoke => return Err(error.hint(REMOVE_ONLY)),
+        // What is damaged can be removed all the same.
+        Err(_) => None,
+    };
     let mut revoked = None;
     if let (true, Some(document)) = (revoke, &stored) {
-        if let Some(refresh_token) = document.secret("refresh_token")? {
+        if let Some(refresh_token) = document.secret("refresh_token").map_err(|error| error.hint(REMOVE_ONLY))? {
             let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
             let told = pollster::block_on(revocation::revoke(&exchange, &refresh_token));
             revoked = Some(told.map_err(|error| keep(error))?);
@@ -46,6 +50,9 @@ pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
     let project = stored.and_then(|document| document.text("project").ok()?);
     Ok(LoggedOut { path, revoked, project })
 }
+
+const REMOVE_ONLY: &str = "nothing was removed, and nothing revoked: it cannot be read. `ee-auth logout` without --revoke removes \
+                           it; https://myaccount.google.com/permissions takes the access back";
 
 fn keep(error: Error) -> Error {
     let next = error.next_step().unwrap_or_default().to_owned();

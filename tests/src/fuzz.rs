@@ -2,13 +2,14 @@
 //! came of them.
 
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use ee_auth::{Error, Outcome, Secret};
 use ee_auth_core::Search;
 use ee_auth_environment::Recognised;
 use ee_auth_fake::Fake;
 use ee_auth_google::{Content, credential, token_endpoint};
+use ee_auth_plugin_protocol::{Answer, Manifest, Op};
 use url::Url;
 
 /// A credential file.
@@ -60,6 +61,49 @@ pub fn token_answer(bytes: &[u8]) {
             assert!(token.is_valid_at(SystemTime::UNIX_EPOCH));
         }
         Err(error) => check(&error, &[Outcome::Unavailable]),
+    }
+}
+
+/// What a plugin answers, whatever it was asked.
+pub fn plugin_answer(bytes: &[u8]) {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let answers = [Op::Get, Op::Login, Op::Logout, Op::Describe].map(|op| Answer::parse(op, bytes, now));
+    let others = [Answer::parse_google(bytes, now), Answer::parse_token(bytes)];
+    for answer in answers.into_iter().chain(others) {
+        match answer {
+            Ok(Answer::Granted(granted)) => {
+                assert!(granted.expires_at.is_none_or(|at| at > now));
+                for name in granted.principal.iter().chain(&granted.project) {
+                    assert!(!name.contains(|c: char| c.is_control() || c.is_whitespace()), "{name:?}");
+                }
+            }
+            Ok(Answer::Refused(refusal)) => assert!(!refusal.message.contains(char::is_control)),
+            Ok(Answer::Manifest(manifest)) => check_manifest(&manifest),
+            Ok(Answer::Done) => {}
+            Err(error) => check(&error, &[Outcome::Protocol]),
+        }
+    }
+}
+
+/// What a plugin says that it is.
+pub fn plugin_manifest(bytes: &[u8]) {
+    match Manifest::parse(bytes) {
+        Ok(manifest) => check_manifest(&manifest),
+        Err(error) => check(&error, &[Outcome::Protocol]),
+    }
+}
+
+fn check_manifest(manifest: &Manifest) {
+    assert!(!manifest.name.is_empty());
+    for text in [Some(&manifest.name), manifest.description.as_ref(), manifest.plugin_version.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        assert!(!text.contains(char::is_control), "a control character: {text:?}");
+    }
+    for host in &manifest.http_hosts {
+        let url = Url::parse(&format!("https://{host}/")).expect("a host that can be asked");
+        assert!(url.username().is_empty() && url.path() == "/", "{host}");
     }
 }
 

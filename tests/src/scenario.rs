@@ -388,7 +388,12 @@ fn look_for_secrets(
 ) {
     let mut secrets: Secrets = templates.secrets();
     for (name, value) in sent(fake) {
-        if ["assertion", "refresh_token", "client_secret", "code", "code_verifier"].contains(&name.as_str()) {
+        // AWS's signed request has words of every day in it; what is secret in it was made for the scenario.
+        let spoken = name == "subject_token" && value.starts_with("%7B");
+        if !spoken
+            && ["assertion", "subject_token", "refresh_token", "client_secret", "code", "code_verifier"]
+                .contains(&name.as_str())
+        {
             secrets.add(&value);
         }
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::json;
 
@@ -52,6 +53,19 @@ impl Templates {
             ("pkcs1_pem", rsa.pkcs1_pem.clone()),
             ("weak_pem", weak.pem.clone()),
             ("bom", "\u{feff}".to_owned()),
+            ("subject_token", jwt("repo:ada/earth", &mut secret)),
+            ("other_subject_token", jwt("repo:ada/earth", &mut secret)),
+            ("saml_response", secret("", 200)),
+            ("aws_access_key_id", format!("AKIA{}", random(16).to_ascii_uppercase())),
+            ("aws_secret_access_key", secret("", 40)),
+            ("aws_session_token", secret("", 120)),
+        ]);
+        let (authority, certificate, key) = certificates();
+        key.lines().filter(|line| !line.starts_with('-')).for_each(|line| secrets.add(line));
+        values.extend([
+            ("authority_pem", authority),
+            ("certificate_pem", certificate),
+            ("certificate_key_pem", key),
         ]);
         for pem in [&rsa.pem, &rsa.pkcs1_pem, &weak.pem] {
             pem.lines().filter(|line| !line.starts_with('-')).for_each(|line| secrets.add(line));
@@ -63,6 +77,8 @@ impl Templates {
             ("earthengine_file", earthengine_file(&values)),
         ];
         values.extend(documents);
+        // What HTTP Basic has of a client (RFC 7617, section 2).
+        values.insert("client_pair", format!("1-client:{}", values["client_secret"]));
         Self { values, secrets: Mutex::new(secrets) }
     }
 
@@ -111,6 +127,8 @@ impl Templates {
             "breaks_as_crlf" => value.replace('\n', "\r\n"),
             // What a shell makes of `echo -e`.
             "breaks_unescaped" => value.replace("\\n", "\n"),
+            // The DER of the first certificate of a PEM, in base64.
+            "der" => value.lines().skip(1).take_while(|line| !line.starts_with('-')).collect(),
             "first_half" => value.chars().take(value.chars().count() / 2).collect(),
             other => panic!("{other} is no filter"),
         };
@@ -134,6 +152,28 @@ impl Default for Templates {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// A token of an identity provider's, whose signature nobody here checks (RFC 7519).
+fn jwt(subject: &str, secret: &mut dyn FnMut(&str, usize) -> String) -> String {
+    let part = |json: serde_json::Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    let header = part(json!({ "alg": "RS256", "typ": "JWT" }));
+    let claims = part(json!({ "iss": "https://issuer.example", "sub": subject, "jti": random(20) }));
+    secret(&format!("{header}.{claims}."), 60)
+}
+
+/// An authority, a certificate that it vouches for, and that one's private key: PEM.
+fn certificates() -> (String, String, String) {
+    let key = || KeyPair::generate().expect("the system has random numbers");
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = key();
+    let authority = params.self_signed(&authority_key).expect("a certificate");
+    let issuer = Issuer::new(params, authority_key);
+    let own_key = key();
+    let own = CertificateParams::new(vec!["workload.test".to_owned()]).expect("a name");
+    let own = own.signed_by(&own_key, &issuer).expect("a certificate");
+    (authority.pem(), own.pem(), own_key.serialize_pem())
 }
 
 type Values = BTreeMap<&'static str, String>;

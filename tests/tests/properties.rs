@@ -326,5 +326,7 @@ proptest! {
     #[test]
     fn an_answer_is_taken_or_refused(bytes in token_answer()) {
         fuzz::token_answer(&bytes);
+        fuzz::plugin_answer(&bytes);
+        fuzz::plugin_manifest(&bytes);
     }
 }

@@ -32,6 +32,8 @@ struct Entry<'a> {
     scopes: Option<Vec<Cow<'a, str>>>,
     #[serde(borrow)]
     principal: Option<Cow<'a, str>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    project: Option<Cow<'a, str>>,
     /// Over all of the above, as it is written without this.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     seal: Option<Cow<'a, str>>,
@@ -61,6 +63,7 @@ pub(crate) fn write(key: &TokenKey, token: &Token) -> Option<Zeroizing<Vec<u8>>>
         expires_at: seconds(token.expires_at()),
         scopes: token.scopes().map(|scopes| scopes.iter().map(Cow::Borrowed).collect()),
         principal: token.principal().map(Cow::Borrowed),
+        project: token.project().map(Cow::Borrowed),
         seal: None,
     };
     let sealed = hmac::sign(&sealing_key(key), &entry.to_json()?);
@@ -92,7 +95,8 @@ pub(crate) fn read(key: &TokenKey, json: &[u8], now: SystemTime) -> Result<Token
     };
     Ok(Token::new(entry.access_token, obtained_at, expires_at)
         .with_scopes(scopes)
-        .with_principal(entry.principal.map(Cow::into_owned)))
+        .with_principal(entry.principal.map(Cow::into_owned))
+        .with_project(entry.project.map(Cow::into_owned)))
 }
 
 fn sealing_key(key: &TokenKey) -> hmac::Key {

@@ -186,7 +186,12 @@ fn file(text: &str, place: &str, search: &Search) -> Result<Option<Recognised>, 
     let Some(content) = Content::read_if_present(search, &expanded)? else { return Ok(None) };
     let place = format!("{} ({place})", content.place());
     match plain(content.text()?, &place)? {
-        Some(recognised) => Ok(Some(Recognised { warnings: content.warnings().to_vec(), ..recognised })),
+        Some(mut recognised) => {
+            if let Shape::Json(document) = recognised.shape {
+                recognised.shape = Shape::Json(document.in_file(content.path()));
+            }
+            Ok(Some(Recognised { warnings: content.warnings().to_vec(), ..recognised }))
+        }
         None => Err(Error::invalid("unrecognised", format!("{place} holds no credential")).hint(
             "name the JSON of a service account's key, or the file that `earthengine authenticate` writes",
         )),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use ee_auth_core::host::Presence;
 use ee_auth_core::{
     BoxFuture, Error, Finding, Kind, LoggedIn, Login, LoginRequest, Options, Outcome, Provider, Search,
-    Secret, Unfinished, project_number,
+    Secret, Unfinished, is_googles_own, project_number,
 };
 use ee_auth_google::authorization_code::Code;
 use ee_auth_google::pasted::Pasted;
@@ -113,7 +113,8 @@ async fn ask(request: &LoginRequest) -> Result<Pasted, Error> {
 async fn redeem(request: &LoginRequest, pasted: Pasted, visit: Visit) -> Result<LoggedIn, Error> {
     let chosen = visit.fetch(&request.exchange).await?;
     let asked = chosen.scopes.unwrap_or_else(|| request.scopes.clone());
-    let project = project_number(&chosen.client.id);
+    // The page's client belongs to the project that was chosen there. Google's own belong to none that a person may use.
+    let project = project_number(&chosen.client.id).filter(|number| !is_googles_own(number));
     let code = Code {
         client: chosen.client,
         code: pasted.code,
@@ -138,3 +139,6 @@ fn refuse_own_client(request: &LoginRequest) -> Result<(), Error> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests;

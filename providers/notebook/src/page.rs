@@ -97,7 +97,13 @@ impl Visit {
             .await
             .map_err(|error| error.explain(&doing))?;
         let answer: Option<Answer> = serde_json::from_slice(&response.body).ok();
+        let unlike_the_page = |detail| {
+            let status = response.status;
+            Error::unavailable(detail, format!("{doing}: it answered {status}, and not as Earth Engine's page does"))
+                .hint("try again in a minute; a proxy or login page of the network may stand between here and Google")
+        };
         match (response.status, answer) {
+            _ if response.may_pass() => Err(unlike_the_page("status")),
             (_, Some(Answer { error: Some(error), .. })) => Err(Error::rejected(
                 "request",
                 format!(
@@ -108,16 +114,13 @@ impl Visit {
             )
             .hint("start the login again, open the new address, and paste the code that it shows at its end")),
             (200..=299, Some(Answer { client_id: Some(id), client_secret, scopes, .. })) => {
-                let scopes = scopes.map(Scopes::new).transpose()?.filter(|scopes| !scopes.is_empty());
+                let scopes = scopes.map(Scopes::new).transpose().map_err(|_| unlike_the_page("malformed"))?;
+                let scopes = scopes.filter(|scopes| !scopes.is_empty());
                 let secret = client_secret.map(Secret::from);
                 let origin = "Earth Engine's page".to_owned();
                 Ok(Chosen { client: OAuthClient { id, secret, redirect_uris: Vec::new(), origin }, scopes })
             }
-            (status, _) => Err(Error::unavailable(
-                if response.may_pass() { "status" } else { "malformed" },
-                format!("{doing}: it answered {status}, and not as Earth Engine's page does"),
-            )
-            .hint("try again in a minute; a proxy or login page of the network may stand between here and Google")),
+            _ => Err(unlike_the_page("malformed")),
         }
     }
 }

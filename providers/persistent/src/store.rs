@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ee_auth_core::host::{FileLock, FileReadError, Host, MAX_CREDENTIAL_FILE};
-use ee_auth_core::{Error, ExposeSecret, Grant, ProfileName};
+use ee_auth_core::{Error, ExposeSecret, Grant, Outcome, ProfileName};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// The file is written whole or not at all: whatever happens, there is the old login or the new one.
 ///
 /// # Errors
-/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it cannot be written; the old login is as it was.
+/// [`Outcome::Internal`] where it cannot be written; the old login is as it was.
 pub async fn store(host: &Host, profile: Option<&ProfileName>, grant: &Grant) -> Result<PathBuf, Error> {
     change(host, profile, Damaged::Replaced, |fields| {
         let (id, secret) = match &grant.client {
@@ -54,7 +54,7 @@ pub async fn store(host: &Host, profile: Option<&ProfileName>, grant: &Grant) ->
 /// unset_project` does.
 ///
 /// # Errors
-/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where the file is damaged or cannot be written.
+/// [`Outcome::Invalid`] where the file is damaged, [`Outcome::Internal`] where it cannot be written.
 pub async fn set_project(
     host: &Host,
     profile: Option<&ProfileName>,
@@ -76,7 +76,7 @@ pub async fn set_project(
 /// Removes the stored login, and all that stands beside it. `None` where there was none.
 ///
 /// # Errors
-/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it cannot be removed.
+/// [`Outcome::Internal`] where it cannot be removed.
 pub async fn remove(host: &Host, profile: Option<&ProfileName>) -> Result<Option<PathBuf>, Error> {
     let path = credentials_file(host, profile).ok_or_else(no_home)?;
     if !is_there(host, &path) {
@@ -84,7 +84,7 @@ pub async fn remove(host: &Host, profile: Option<&ProfileName>) -> Result<Option
     }
     let _lock = lock(host, &path).await;
     host.files.remove(&path).map_err(|error| {
-        Error::invalid("unwritable", format!("{} could not be removed: {error}", path.display()))
+        Error::new(Outcome::Internal, "unwritable", format!("{} could not be removed: {error}", path.display()))
             .hint("see who owns the file and its directory")
     })?;
     Ok(Some(path))
@@ -102,7 +102,7 @@ pub struct StoredProfile {
 /// The names under which something is stored, in order: our profiles and rgee's users, which are the same directories.
 ///
 /// # Errors
-/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where the directory cannot be read.
+/// [`Outcome::Invalid`] where the directory cannot be read.
 pub fn profiles(host: &Host) -> Result<Vec<StoredProfile>, Error> {
     let Some(directory) = credentials_file(host, None).and_then(|path| path.parent().map(Path::to_owned))
     else {
@@ -144,7 +144,7 @@ async fn change(
     let text =
         Zeroizing::new(serde_json::to_vec(&fields).map_err(|error| Error::internal(error.to_string()))?);
     host.files.write_private(&path, &text).map_err(|error| {
-        Error::invalid("unwritable", format!("{} could not be written: {error}", path.display())).hint(
+        Error::new(Outcome::Internal, "unwritable", format!("{} could not be written: {error}", path.display())).hint(
             "nothing was changed; make room on the disk, or see who owns the file and its directory, and try again",
         )
     })?;
@@ -213,3 +213,7 @@ fn no_home() -> Error {
     Error::invalid("no_home", "no home directory is known, so there is nowhere to store a login")
         .hint("set HOME")
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

@@ -115,13 +115,17 @@ impl Login {
         let scopes = if self.read_only { Scopes::earth_engine_read_only() } else { search.scopes() };
         let request = LoginRequest { quiet: self.quiet, ..request(&config, &search, scopes)? };
         let named = self.mode.as_deref().map(|mode| Mode::named(mode, &config)).transpose()?;
+        if let Some(mode) = &named {
+            mode.login()?;
+        }
         if let Some((pasted, verifier)) = self.code.clone() {
             let mode = named.map_or_else(|| Mode::of_verifier(&verifier, &config), Ok)?;
             let logged_in = mode.login()?.finish(&request, pasted, verifier).await;
             return self.conclude(&config, &search, &request, &mode, logged_in).await;
         }
         if !self.force {
-            if let Some(report) = kept(&config, &search, &request).await? {
+            if let Some(mut report) = kept(&config, &search, &request).await? {
+                report.warn_of_another(&self.resolver, Persistent.kind().name).await;
                 return Ok(LoginOutcome::Kept(report));
             }
         }
@@ -150,10 +154,13 @@ impl Login {
         if let LoggedIn::Unfinished(unfinished) = logged_in {
             return Ok(LoginOutcome::Unfinished(UnfinishedLogin::new(mode, unfinished)));
         }
+        let found_by = match &logged_in {
+            LoggedIn::Elsewhere(_) => mode.provider.kind(),
+            _ => Persistent.kind(),
+        };
         let settled = settle(search, &mode.provider, logged_in).await?;
         let mut report = LoginReport::new(config, search, &request.exchange, mode, settled).await;
-        let own = [Persistent.kind().name, mode.provider.kind().name];
-        report.warn_of_another(&self.resolver, &own).await;
+        report.warn_of_another(&self.resolver, found_by.name).await;
         Ok(LoginOutcome::LoggedIn(report))
     }
 }

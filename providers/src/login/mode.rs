@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ee_auth_config::Config;
 use ee_auth_core::host::variable;
 use ee_auth_core::{
-    Error, ExposeSecret, Host, Kind, Login, LoginRequest, OptionValue, Outcome, Provider, Secret, quoted,
+    Error, ExposeSecret, Host, Kind, Login, LoginRequest, OptionValue, Outcome, Provider, Scopes, Secret, quoted,
 };
 use ee_auth_persistent::Persistent;
 
@@ -99,17 +99,22 @@ pub(crate) fn choose(
 ) -> Result<Mode, Error> {
     let host = &request.exchange.host;
     let own_client = request.client.is_some();
+    // Colab asks for what it asks for, and gcloud for nothing without this scope.
+    let all = Scopes::earth_engine();
+    let usual_scopes = request.scopes.is_subset_of(&all) && all.is_subset_of(&request.scopes);
+    let scopes_for_gcloud = Scopes::cloud_platform().is_subset_of(&request.scopes);
     let preferences = [
-        ("colab", "this is Colab", !own_client && is_colab(host)),
+        ("colab", "this is Colab", !own_client && usual_scopes && is_colab(host)),
         ("notebook", "this is a Jupyter notebook", !own_client && is_jupyter(host)),
         ("localhost", "there is a browser on this machine", host.person.has_browser()),
         (
             "gcloud",
             "there is no browser on this machine, and there is gcloud",
-            host.processes.find("gcloud").is_some(),
+            scopes_for_gcloud && host.processes.find("gcloud").is_some(),
         ),
-        ("notebook", "there is neither a browser on this machine nor gcloud", !own_client),
-        ("localhost", "it is the one that can use your own OAuth client", true),
+        ("notebook", "it works with a browser on any machine", !own_client),
+        ("localhost", "it is the one that can use your own OAuth client", own_client),
+        ("localhost", "it is the one that the chain has", true),
     ];
     let known = |kind: &str| kinds().iter().any(|known: &&Kind| known.name == kind);
     let (kind, because, _) = preferences

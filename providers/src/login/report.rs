@@ -45,12 +45,16 @@ impl LoginReport {
         let scopes = found.scopes.clone();
         let known = project.as_ref().ok().and_then(Clone::clone);
         let credential = Credential::new(&mode.name, mode.provider.kind(), found, known, exchange.clone());
-        let usable = match &project {
-            Err(error) => Err(error.clone()),
-            Ok(_) => earth_engine::compute_async(&credential, &earth_engine::sum(1, 1)).await.map(|_| ()),
-        };
         let works = credential.token_async().await.map(|_| ());
-        let info = token_info_async(&credential).await;
+        // Without a token there is nothing to ask with, and every attempt to get one takes its time.
+        let usable = match (&works, &project) {
+            (Err(error), _) | (Ok(()), Err(error)) => Err(error.clone()),
+            _ => earth_engine::compute_async(&credential, &earth_engine::sum(1, 1)).await.map(|_| ()),
+        };
+        let info = match &works {
+            Err(error) => Err(error.clone()),
+            Ok(()) => token_info_async(&credential).await,
+        };
         let told = info.as_ref().ok().and_then(|info| info.email.clone());
         let principal = principal.or_else(|| credential.principal()).or(told);
         let scopes = match info {
@@ -60,10 +64,10 @@ impl LoginReport {
         Self { mode: mode.name.clone(), place, principal, scopes, project, usable, works, warnings }
     }
 
-    /// Warns where the chain comes to another credential than this one.
-    pub(super) async fn warn_of_another(&mut self, resolver: &Resolver, kinds: &[&str]) {
+    /// Warns where the chain comes to another credential than this one, which providers of `kind` find.
+    pub(super) async fn warn_of_another(&mut self, resolver: &Resolver, kind: &str) {
         let warning = match resolver.look_async().await.and_then(|resolved| resolved.credential) {
-            Ok(winner) if kinds.contains(&winner.kind()) => return,
+            Ok(winner) if winner.kind() == kind => return,
             Ok(winner) => format!(
                 "the chain comes to another credential first: {} ({}); `ee-auth explain` shows why",
                 winner.provider(),

@@ -1,0 +1,190 @@
+//! Plugins: trying a file before it is declared, checking one that is, and what those of the chain have to say to a logout.
+//!
+//! Everything here runs the plugin, after its file was looked at.
+
+use std::path::{Path, PathBuf};
+
+use ee_auth_config::{Config, Origin, ProviderConfig};
+use ee_auth_core::{Error, Exchange, Host, Kind, Options, Outcome};
+use ee_auth_plugin_protocol::{Op, PluginProvider};
+
+pub use ee_auth_core::OptionValue;
+pub use ee_auth_plugin_protocol::conformance::{Check, Report, Verdict};
+pub use ee_auth_plugin_protocol::trust::Pin;
+pub use ee_auth_plugin_protocol::{Manifest, conformance, trust};
+
+use crate::resolver::member;
+use crate::{Resolver, kinds};
+
+/// A plugin that the configuration declares.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Declared {
+    /// The provider's name.
+    pub name: String,
+    /// `exec` or `dynamic`.
+    pub kind: &'static Kind,
+    /// The file that runs.
+    pub place: String,
+    /// Whether the file is pinned.
+    pub pinned: bool,
+    /// Whether the chain asks it.
+    pub in_chain: bool,
+    /// Where its table begins.
+    pub declared_in: Origin,
+}
+
+/// The plugins of the configuration, by name. Nothing is run.
+///
+/// # Errors
+/// Those of the configuration.
+pub fn declared(resolver: &Resolver) -> Result<Vec<Declared>, Error> {
+    let config = resolver.load()?;
+    let chained: Vec<_> = config.chain_providers().map(|provider| provider.name.clone()).collect();
+    let plugins = config.providers.values().filter(|provider| is_plugin(provider.kind));
+    Ok(plugins
+        .map(|provider| Declared {
+            name: provider.name.clone(),
+            kind: provider.kind,
+            place: place(&provider.options),
+            pinned: provider.options.string("sha256").is_some(),
+            in_chain: chained.contains(&provider.name),
+            declared_in: provider.declared_in.clone(),
+        })
+        .collect())
+}
+
+/// Runs the conformance suite on the plugin that is declared as `name`. Blocks.
+///
+/// # Errors
+/// Those of the configuration; [`Outcome::Invalid`] where no plugin is called so.
+pub fn check(resolver: &Resolver, name: &str) -> Result<Report, Error> {
+    let config = resolver.load()?;
+    let declared = config.providers.get(name).filter(|provider| is_plugin(provider.kind)).ok_or_else(|| {
+        Error::invalid("unknown_provider", format!("no plugin is declared as {}", ee_auth_core::quoted(name)))
+            .hint("`ee-auth plugin list` names those that are; to check a file, give its path, like ./NAME")
+    })?;
+    report(&config, declared, resolver.host())
+}
+
+/// A file that may become a plugin, and how it would be declared.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The name of its provider.
+    pub name: String,
+    /// `exec` or `dynamic`.
+    pub kind: &'static Kind,
+    /// The file, by its absolute path.
+    pub path: PathBuf,
+    /// What its table would say.
+    pub options: Options,
+}
+
+impl Candidate {
+    /// A file as `kind` has it: `dynamic` for a name that ends in `.so`, `.dylib` or `.dll`, else `exec`; pinned to what it
+    /// is now. It is looked at, and not run.
+    ///
+    /// # Errors
+    /// [`Outcome::Invalid`] where there is no such file, or this build has not the kind; [`Outcome::Untrusted`] where others
+    /// could have written it.
+    pub fn new(host: &Host, path: &Path, name: Option<&str>) -> Result<Self, Error> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let wanted = if matches!(ending, "so" | "dylib" | "dll") { "dynamic" } else { "exec" };
+        let kind = kinds().iter().copied().find(|kind| kind.name == wanted).ok_or_else(|| {
+            Error::invalid("kind", format!("this build of ee-auth has no providers of the kind `{wanted}`"))
+                .hint("use one that was built with all its features")
+        })?;
+        let place = path.display().to_string();
+        trust::vouch(host, path, None).map_err(|error| error.in_place(&place))?;
+        let read = host.files.read(path, trust::MAX_PROGRAM).map_err(|error| {
+            Error::invalid("unreadable", format!("{place}: {error}")).hint("make it readable for yourself")
+        })?;
+        let mut options = Options::default();
+        match wanted {
+            "exec" => options.set("command", OptionValue::Strings(vec![place])),
+            _ => options.set("path", OptionValue::Path(path.to_owned())),
+        }
+        options.set("sha256", OptionValue::String(Pin::of(&read.bytes).to_string()));
+        let name = name.map_or_else(|| name_of(path), str::to_owned);
+        Ok(Self { name, kind, path: path.to_owned(), options })
+    }
+
+    /// Runs the conformance suite on it. Blocks.
+    ///
+    /// # Errors
+    /// Those of the configuration, and of options that cannot be right.
+    pub fn check(&self, resolver: &Resolver) -> Result<Report, Error> {
+        let config = resolver.load()?;
+        let mut declared = ProviderConfig::new(&self.name, self.kind, Origin::Default);
+        declared.options = self.options.clone();
+        report(&config, &declared, resolver.host())
+    }
+}
+
+/// What a plugin of the chain made of a logout: its name, and how it ended.
+pub type PluginLogout = (String, Result<(), Error>);
+
+/// Asks the plugins of the chain that have a `logout` to forget what their logins have stored. Blocks.
+///
+/// # Errors
+/// Those of the configuration. What a plugin fails with is in the list.
+pub fn log_out(resolver: &Resolver) -> Result<Vec<PluginLogout>, Error> {
+    let config = resolver.load()?;
+    let mut done = Vec::new();
+    for declared in config.chain_providers().filter(|provider| is_plugin(provider.kind)) {
+        let member = member(&config, declared)?;
+        let Some(plugin) = member.provider.as_any().and_then(|any| any.downcast_ref::<PluginProvider>()) else {
+            continue;
+        };
+        let exchange = Exchange { host: resolver.host().clone(), settings: config.settings() };
+        let outcome = pollster::block_on(async {
+            if !plugin.describe(&exchange.host).await?.has(Op::Logout) {
+                return Ok(None);
+            }
+            match ee_auth_core::Provider::login(plugin) {
+                Some(login) => login.log_out(&exchange).await.map(Some),
+                None => Ok(None),
+            }
+        });
+        match outcome {
+            Ok(None) => {}
+            Ok(Some(_)) => done.push((declared.name.clone(), Ok(()))),
+            Err(error) => done.push((declared.name.clone(), Err(error.of_provider(&declared.name)))),
+        }
+    }
+    Ok(done)
+}
+
+/// Whether a kind of provider is a plugin.
+pub fn is_plugin(kind: &Kind) -> bool {
+    matches!(kind.name, "exec" | "dynamic")
+}
+
+fn report(config: &Config, declared: &ProviderConfig, host: &Host) -> Result<Report, Error> {
+    let member = member(config, declared)?;
+    let plugin = member.provider.as_any().and_then(|any| any.downcast_ref::<PluginProvider>());
+    let plugin = plugin.ok_or_else(|| {
+        Error::new(Outcome::Internal, "", format!("the kind `{}` is no plugin's", declared.kind.name))
+    })?;
+    Ok(pollster::block_on(conformance::check(plugin, host)))
+}
+
+fn place(options: &Options) -> String {
+    let command = options.strings("command").unwrap_or_default();
+    let path = options.path("path").map(|path| path.display().to_string());
+    path.or_else(|| command.into_iter().next()).unwrap_or_default()
+}
+
+/// A name for the provider of a file: that of the file, without what every such name begins and ends with.
+fn name_of(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
+    let short = ["libee_auth_", "ee-auth-", "ee_auth_", "lib"].iter().find_map(|start| stem.strip_prefix(start));
+    let name: String = short
+        .unwrap_or(&stem)
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .take(64)
+        .collect();
+    let name = name.trim_matches('_');
+    if name.is_empty() || kinds().iter().any(|kind| kind.name == name) { format!("my_{name}") } else { name.to_owned() }
+}
