@@ -273,6 +273,7 @@ impl Config {
             universe_domain: self.universe_domain.value.clone(),
             allow_executables: self.allow_executables.value,
             profile: self.profile.as_ref().map(|profile| profile.value.clone()),
+            project: self.project.as_ref().map(|project| project.value.clone()),
             passed: None,
         }
     }

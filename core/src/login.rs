@@ -5,7 +5,7 @@ use std::fmt;
 use url::Url;
 
 use crate::host::{BoxFuture, Presence};
-use crate::{Error, Exchange, Outcome, Scopes, Secret};
+use crate::{Error, Exchange, Found, Outcome, Scopes, Secret};
 
 /// A way in which a person obtains a credential.
 ///
@@ -79,6 +79,8 @@ pub enum LoggedIn {
     Granted(Grant),
     /// Another program or the machine keeps the credential, and the provider finds it there; where, for a person.
     Elsewhere(String),
+    /// There is a credential already, and nothing is to be stored. The provider that finds it may be another.
+    Found(Box<Found>),
     /// A person has to go on: only where nobody was to be waited for.
     Unfinished(Unfinished),
 }

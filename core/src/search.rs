@@ -23,6 +23,9 @@ pub struct Settings {
     pub allow_executables: bool,
     /// The chosen profile.
     pub profile: Option<ProfileName>,
+    /// The project that configuration, a flag or `EE_AUTH_PROJECT` names, for those who want to know it before there is a
+    /// credential.
+    pub project: Option<String>,
     /// What the caller passed for the provider `explicit`.
     pub passed: Option<Passed>,
 }
@@ -36,6 +39,7 @@ impl Default for Settings {
             universe_domain: "googleapis.com".to_owned(),
             allow_executables: false,
             profile: None,
+            project: None,
             passed: None,
         }
     }

@@ -43,7 +43,7 @@ impl Field {
 
 /// Whether `host` is an address of a service: global, regional or private, with mutual TLS or without.
 ///
-/// The forms are those that Google's libraries allowed while they checked (google-auth 2.0 to 2.16: five patterns a field)
+/// The forms are those that Google's libraries allowed while they checked (google-auth 2.7 to 2.16: five patterns a field)
 /// and the regional endpoints of today. Where those have "anything without a dot" for the region, this wants the form of
 /// a region: else `sts.storage.googleapis.com` would pass, which is anybody's bucket of the name `sts`.
 fn is_service(service: &str, host: &str, universe: &str) -> bool {

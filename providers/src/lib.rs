@@ -31,17 +31,17 @@ pub mod stored;
 
 pub use ee_auth_cache as cache;
 pub use ee_auth_config as config;
-#[cfg(feature = "dynamic")]
-pub use ee_auth_dynamic as dynamic;
 pub use ee_auth_core::host;
 pub use ee_auth_core::{
-    Attempt, AttemptOutcome, Credential, Endpoints, Error, ExposeSecret, Host, IdToken, Kind, Look, Outcome, Passed,
-    ProfileName, Project, Saw, Scopes, Secret, Skip, SkipReason, Token, TokenGuard, looks_like_credential,
-    quoted, redact,
+    Attempt, AttemptOutcome, Credential, Endpoints, Error, ExposeSecret, Host, IdToken, Kind, Look, Outcome,
+    Passed, ProfileName, Project, Saw, Scopes, Secret, Skip, SkipReason, Token, TokenGuard,
+    looks_like_credential, quoted, redact,
 };
-pub use login::{Login, LoginOutcome, LoginReport, UnfinishedLogin};
+#[cfg(feature = "dynamic")]
+pub use ee_auth_dynamic as dynamic;
 #[cfg(any(feature = "gcp_auth", feature = "google_cloud_auth", feature = "object_store"))]
 pub use ee_auth_gcp_auth as adapters;
+pub use login::{Login, LoginOutcome, LoginReport, UnfinishedLogin};
 pub use registry::kinds;
 pub use resolver::{Resolved, Resolver};
 pub use token_info::{TokenInfo, token_info, token_info_async};

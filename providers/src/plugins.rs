@@ -60,10 +60,14 @@ pub fn declared(resolver: &Resolver) -> Result<Vec<Declared>, Error> {
 /// Those of the configuration; [`Outcome::Invalid`] where no plugin is called so.
 pub fn check(resolver: &Resolver, name: &str) -> Result<Report, Error> {
     let config = resolver.load()?;
-    let declared = config.providers.get(name).filter(|provider| is_plugin(provider.kind)).ok_or_else(|| {
-        Error::invalid("unknown_provider", format!("no plugin is declared as {}", ee_auth_core::quoted(name)))
+    let declared =
+        config.providers.get(name).filter(|provider| is_plugin(provider.kind)).ok_or_else(|| {
+            Error::invalid(
+                "unknown_provider",
+                format!("no plugin is declared as {}", ee_auth_core::quoted(name)),
+            )
             .hint("`ee-auth plugin list` names those that are; to check a file, give its path, like ./NAME")
-    })?;
+        })?;
     report(&config, declared, resolver.host())
 }
 
@@ -133,7 +137,8 @@ pub fn log_out(resolver: &Resolver) -> Result<Vec<PluginLogout>, Error> {
     let mut done = Vec::new();
     for declared in config.chain_providers().filter(|provider| is_plugin(provider.kind)) {
         let member = member(&config, declared)?;
-        let Some(plugin) = member.provider.as_any().and_then(|any| any.downcast_ref::<PluginProvider>()) else {
+        let Some(plugin) = member.provider.as_any().and_then(|any| any.downcast_ref::<PluginProvider>())
+        else {
             continue;
         };
         let exchange = Exchange { host: resolver.host().clone(), settings: config.settings() };
@@ -178,7 +183,8 @@ fn place(options: &Options) -> String {
 /// A name for the provider of a file: that of the file, without what every such name begins and ends with.
 fn name_of(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_lowercase();
-    let short = ["libee_auth_", "ee-auth-", "ee_auth_", "lib"].iter().find_map(|start| stem.strip_prefix(start));
+    let short =
+        ["libee_auth_", "ee-auth-", "ee_auth_", "lib"].iter().find_map(|start| stem.strip_prefix(start));
     let name: String = short
         .unwrap_or(&stem)
         .chars()
@@ -186,5 +192,9 @@ fn name_of(path: &Path) -> String {
         .take(64)
         .collect();
     let name = name.trim_matches('_');
-    if name.is_empty() || kinds().iter().any(|kind| kind.name == name) { format!("my_{name}") } else { name.to_owned() }
+    if name.is_empty() || kinds().iter().any(|kind| kind.name == name) {
+        format!("my_{name}")
+    } else {
+        name.to_owned()
+    }
 }

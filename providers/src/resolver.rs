@@ -184,7 +184,8 @@ impl Resolver {
         let chain = chain(&config, self.passed.is_some())?;
         let store = self.store(&config)?;
         let settings = Settings { passed: self.passed.clone(), ..config.settings() };
-        let search = Search::new(self.host.clone(), settings.clone()).offline(self.offline).with_store(store.clone());
+        let search =
+            Search::new(self.host.clone(), settings.clone()).offline(self.offline).with_store(store.clone());
         let mut resolution = chain.resolve(&search).await;
         if self.interactive && !self.offline {
             login::second_pass(&config, &chain, &search, &mut resolution).await;
@@ -252,7 +253,9 @@ pub(crate) fn member(config: &Config, declared: &ProviderConfig) -> Result<Membe
         }
     }
     #[cfg(feature = "dynamic")]
-    if let Some(program) = config.plugin_host.as_ref().filter(|_| declared.kind.name == ee_auth_dynamic::KIND.name) {
+    if let Some(program) =
+        config.plugin_host.as_ref().filter(|_| declared.kind.name == ee_auth_dynamic::KIND.name)
+    {
         // Where nobody wrote it, the caller is that program itself.
         let named = program.origin != ee_auth_config::Origin::Default;
         let name = if named { ee_auth_dynamic::PROGRAM_OPTION } else { ee_auth_dynamic::OWN_PROGRAM_OPTION };

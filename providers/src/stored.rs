@@ -40,10 +40,12 @@ pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
     };
     let mut revoked = None;
     if let (true, Some(document)) = (revoke, &stored) {
-        if let Some(refresh_token) = document.secret("refresh_token").map_err(|error| error.hint(REMOVE_ONLY))? {
+        if let Some(refresh_token) =
+            document.secret("refresh_token").map_err(|error| error.hint(REMOVE_ONLY))?
+        {
             let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
             let told = pollster::block_on(revocation::revoke(&exchange, &refresh_token));
-            revoked = Some(told.map_err(|error| keep(error))?);
+            revoked = Some(told.map_err(keep)?);
         }
     }
     let path = pollster::block_on(persistent::remove(search.host(), search.settings().profile.as_ref()))?;
@@ -69,10 +71,9 @@ fn keep(error: Error) -> Error {
 /// be written.
 pub fn set_project(resolver: &Resolver, project: Option<&str>) -> Result<PathBuf, Error> {
     if let Some(project) = project {
-        resolve_project([ProjectCandidate::named("what is to be stored", Some(project.to_owned()))])?
-            .ok_or_else(|| {
-                Error::invalid("project", "the project is empty").hint("`ee-auth set-project ID`")
-            })?;
+        resolve_project([ProjectCandidate::named("set-project", Some(project.to_owned()))])?.ok_or_else(
+            || Error::invalid("project", "the project is empty").hint("`ee-auth set-project ID`"),
+        )?;
     }
     let config = resolver.load()?;
     let profile = config.profile.map(|profile| profile.value);

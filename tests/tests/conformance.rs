@@ -218,7 +218,9 @@ fn check_quiet(kind: &Kind, fake: &Fake) {
 #[test]
 fn a_kind_is_described() {
     let mut names = BTreeSet::new();
-    let is_name = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') && !name.is_empty();
+    let is_name = |name: &str| {
+        name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') && !name.is_empty()
+    };
     for kind in kinds() {
         assert!(is_name(kind.name) && names.insert(kind.name), "{}", kind.name);
         assert!(is_sentence(kind.summary), "{}: {}", kind.name, kind.summary);

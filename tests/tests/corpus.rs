@@ -13,8 +13,11 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let directory: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let files: Vec<_> = fs::read_dir(&directory)
         .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(&path).unwrap()))
+        .map(|entry| entry.expect("an entry").path())
+        .map(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, fs::read(&path).expect("it can be read"))
+        })
         .collect();
     assert!(files.iter().any(|(name, _)| name.starts_with("good")), "{target}: nothing is accepted");
     assert!(files.iter().any(|(name, _)| name.starts_with("bad")), "{target}: nothing is refused");

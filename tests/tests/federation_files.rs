@@ -156,7 +156,7 @@ fn resolve(machine: &Fake) -> Result<Credential, Error> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 400, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 256, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn a_subject_token_goes_to_google_alone(mut file in file(), allowed in any::<bool>()) {

@@ -18,9 +18,11 @@ pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Res
         }
     }
     if json {
-        return output.json(
-            &json!({ "removed": path, "revoked": revoked, "project": project, "plugins": asked }),
-        );
+        let mut shown = json!({ "removed": path, "revoked": revoked, "project": project });
+        if !asked.is_empty() {
+            shown["plugins"] = json!(asked);
+        }
+        return output.json(&shown);
     }
     for plugin in &asked {
         output.tell(format_args!("{} {plugin}", styled(GOOD, "Logged out:")));

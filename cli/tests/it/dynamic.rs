@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use crate::support::{Machine, PROGRAM, there_is};
+use crate::support::{Machine, there_is};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -80,15 +80,14 @@ fn cargo(arguments: &[&str], directory: &Path) {
     assert!(command.status().expect("cargo").success());
 }
 
-/// The example in Rust: the library, and the executable.
+/// The example in Rust: the library, and the executable. In a directory of its own: cargo may still hold that of the tests.
 fn rust_example() -> (PathBuf, PathBuf) {
-    let built = Path::new(PROGRAM).parent().expect("a directory");
-    let target = built.parent().expect("the target directory").display().to_string();
-    let release = if built.ends_with("release") { "--release" } else { "--quiet" };
-    cargo(&["-p", "ee-auth-example-plugin", "--target-dir", &target, release], Path::new(SOURCES));
-    let name =
-        format!("{}ee_auth_example_plugin{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    (built.join(name), built.join("ee-auth-example-plugin"))
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("example");
+    let directory = target.display().to_string();
+    cargo(&["-p", "ee-auth-example-plugin", "--target-dir", &directory], Path::new(SOURCES));
+    let (before, after) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let built = target.join("debug");
+    (built.join(format!("{before}ee_auth_example_plugin{after}")), built.join("ee-auth-example-plugin"))
 }
 
 const TOKEN: &str = r#"{"token": "token-of-the-broker", "expires_in": 3600}"#;

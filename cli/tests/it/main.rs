@@ -13,6 +13,8 @@ mod color;
 mod configuration;
 mod contract;
 mod dynamic;
+mod env;
+mod exec;
 mod explain;
 mod faults;
 mod generated;
@@ -25,6 +27,7 @@ mod plugin;
 mod profile;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod serve;
 mod status;
 mod streams;
 mod support;

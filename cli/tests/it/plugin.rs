@@ -47,13 +47,17 @@ fn add(machine: &Machine, plugin: &Path) -> crate::support::Output {
 #[test]
 fn a_template_becomes_a_provider() {
     let machine = Machine::new();
-    machine.write(machine.user_file(), "# mine\nchain = [ \"persistent\" ] # order\n\n[cache]\nstore = \"none\"\n");
+    machine.write(
+        machine.user_file(),
+        "# mine\nchain = [ \"persistent\" ] # order\n\n[cache]\nstore = \"none\"\n",
+    );
     let output = machine.run(["plugin", "new", "--lang", "python", "my-store"]).expect(0);
     let file = machine.working().join("my-store/my-store");
     assert_eq!(output.stdout, format!("{}\n", machine.working().join("my-store").display()));
     machine.run(["plugin", "new", "--lang", "python", "my-store"]).expect(3);
     machine.run(["plugin", "new", "--lang", "python", "../x"]).expect(3);
-    let checked = machine.run(["plugin", "check", "./my-store/my-store", "--format", "json"]).expect(0).json();
+    let checked =
+        machine.run(["plugin", "check", "./my-store/my-store", "--format", "json"]).expect(0).json();
     assert_eq!(checked["conformant"], true, "{checked}");
     assert_eq!(checked["manifest"]["name"], "my-store");
 
@@ -62,7 +66,8 @@ fn a_template_becomes_a_provider() {
     assert!(output.stderr.contains("--yes") && output.stderr.contains("sha256 = "), "{output}");
     let token = machine.write("token", "t0ken");
     let set = format!("token_file={}", token.display());
-    let output = machine.run(["plugin", "add", "my-store/my-store", "--chain", "--yes", "--set", &set]).expect(0);
+    let output =
+        machine.run(["plugin", "add", "my-store/my-store", "--chain", "--yes", "--set", &set]).expect(0);
     assert_eq!(output.stdout, "my_store\n");
     let written = fs::read_to_string(machine.user_file()).expect("it is there");
     assert!(written.starts_with("# mine\nchain = [\"my_store\", \"persistent\" ] # order\n"), "{written}");
@@ -131,10 +136,14 @@ fn what_cannot_be_a_plugin_is_not_added() {
     let output = machine.run(["plugin", "check", garbage.to_str().expect("UTF-8")]).expect(8);
     assert!(output.stdout.contains("its answer is not JSON"), "{output}");
     let output = add(&machine, &garbage).expect(8);
-    assert!(output.stderr.contains("nothing was written") && output.stderr.contains("token-stdout"), "{output}");
+    assert!(
+        output.stderr.contains("nothing was written") && output.stderr.contains("token-stdout"),
+        "{output}"
+    );
     assert!(!machine.user_file().exists());
     // Standard output as it is.
-    let args = ["plugin", "add", garbage.to_str().expect("UTF-8"), "--protocol", "token-stdout", "--chain", "--yes"];
+    let args =
+        ["plugin", "add", garbage.to_str().expect("UTF-8"), "--protocol", "token-stdout", "--chain", "--yes"];
     machine.run(args).expect(0);
     assert_eq!(machine.run(["token"]).expect(0).stdout, "hello\n");
     fs::set_permissions(&garbage, fs::Permissions::from_mode(0o777)).expect("its mode can be set");
@@ -166,7 +175,10 @@ fn a_projects_file_runs_nothing_that_it_brings_along() {
         )
     };
     machine.write("work/ee-auth.toml", table(""));
-    assert_eq!(machine.run(["token", "--format", "json"]).expect(7).error()["code"], "untrusted.project_file");
+    assert_eq!(
+        machine.run(["token", "--format", "json"]).expect(7).error()["code"],
+        "untrusted.project_file"
+    );
     machine.run(["trust"]).expect(0);
     assert_eq!(machine.run(["token", "--format", "json"]).expect(7).error()["code"], "untrusted.unpinned");
     assert!(!machine.home().join("ran").exists());

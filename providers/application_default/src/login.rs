@@ -24,13 +24,12 @@ pub(crate) async fn check(request: &LoginRequest) -> Result<LoggedIn, Error> {
     let scopes = token.scopes().unwrap_or(&found.scopes);
     refuse_useless(scopes, &found)?;
     let person = &exchange.host.person;
-    found.warnings.iter().for_each(|warning| person.tell(warning));
     let missing = request.scopes.iter().filter(|asked| scopes.iter().all(|scope| scope != *asked));
     let missing = Scopes::new(missing).unwrap_or_default();
     if !scopes.is_empty() && !missing.is_empty() {
         person.tell(&format!("these credentials do not have {missing}"));
     }
-    Ok(LoggedIn::Elsewhere(format!("application-default credentials: {}", found.origin)))
+    Ok(LoggedIn::Found(Box::new(found)))
 }
 
 fn in_gclouds_file(search: &Search) -> Result<Found, Error> {

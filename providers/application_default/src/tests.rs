@@ -21,7 +21,7 @@ fn log_in(fake: &Fake) -> Result<String, Error> {
         quiet: false,
     };
     match pollster::block_on(ApplicationDefault.log_in(&request))? {
-        LoggedIn::Elsewhere(place) => Ok(place),
+        LoggedIn::Found(found) => Ok(found.origin),
         other => panic!("{other:?}"),
     }
 }

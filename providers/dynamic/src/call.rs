@@ -50,27 +50,21 @@ impl Call {
             return abi::FAILED;
         }
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let wrong = match message {
+        let wrong = match message.map(|message| (message.len(), std::str::from_utf8(message))) {
             None => Some(breach("size", "it answered with a text that has a length and no place")),
-            Some(message) if message.len() > abi::MAX_MESSAGE => Some(breach(
+            Some((length, _)) if length > abi::MAX_MESSAGE => Some(breach(
                 "too_large",
-                format!(
-                    "it wrote a message of {} bytes, and {} are allowed",
-                    message.len(),
-                    abi::MAX_MESSAGE
-                ),
+                format!("it wrote a message of {length} bytes, and {} are allowed", abi::MAX_MESSAGE),
             )),
-            Some(message) if std::str::from_utf8(message).is_err() => {
-                Some(breach("encoding", "its answer is not UTF-8 text"))
-            }
-            Some(message) if is_event(message) => None,
+            Some((_, Err(_))) => Some(breach("encoding", "its answer is not UTF-8 text")),
+            Some((_, Ok(message))) if is_event(message) => None,
             Some(_) if written.answer.is_some() => Some(breach("two_answers", "it answered more than once")),
-            Some(message) => {
+            Some((_, Ok(message))) => {
+                let mut line = Zeroizing::new(message.as_bytes().to_vec());
                 // A message is one whole, and may be written over several lines; elsewhere a line is the whole. In JSON a
                 // line break can stand only where a space can (RFC 8259, section 2).
-                let line =
-                    message.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte });
-                written.answer = Some(Zeroizing::new(line.collect()));
+                line.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+                written.answer = Some(line);
                 None
             }
         };
@@ -105,7 +99,8 @@ impl Call {
                 return Err(breach("status", format!("it ended with {other}, which is no status")));
             }
         };
-        if succeeds(&answer).is_some_and(|success| success != (status == abi::OK)) {
+        let success = status == abi::OK;
+        if !seems(&answer, success) && succeeds(&answer).is_some_and(|says| says != success) {
             let message = if status == abi::OK {
                 "its answer is a failure, and it ended with EEA_OK in place of EEA_FAILED"
             } else {
@@ -118,10 +113,18 @@ impl Call {
 }
 
 /// Messages with a key `event` may come before the answer. None is known that is not better asked with a function.
-fn is_event(message: &[u8]) -> bool {
+fn is_event(message: &str) -> bool {
     // Most messages are the answer, which holds no such word: it need not be parsed to know.
-    let mentions = message.windows(7).any(|part| part == b"\"event\"");
-    mentions && serde_json::from_slice::<Value>(message).is_ok_and(|message| message.get("event").is_some())
+    message.contains("\"event\"")
+        && serde_json::from_str::<Value>(message).is_ok_and(|message| message.get("event").is_some())
+}
+
+/// Whether the first thing that an answer says of its success is this: so it need not be parsed twice.
+fn seems(answer: &[u8], success: bool) -> bool {
+    const KEY: &[u8] = b"\"success\":";
+    let Some(at) = answer.windows(KEY.len()).position(|part| part == KEY) else { return false };
+    let value = answer[at + KEY.len()..].trim_ascii_start();
+    value.starts_with(if success { b"true" } else { b"false" })
 }
 
 /// What the answer says of its success; `None` where that cannot be told, which is for its reader to say.

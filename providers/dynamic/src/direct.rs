@@ -15,7 +15,10 @@ use crate::services::Services;
 
 /// A library that is called where the caller is, without a thread for its deadline: to measure what a call costs.
 #[derive(Debug)]
-pub struct Direct(Instance);
+pub struct Direct {
+    instance: Instance,
+    services: Arc<Nothing>,
+}
 
 impl Direct {
     /// An instance of the library at `path`.
@@ -24,9 +27,10 @@ impl Direct {
     /// As those of the provider.
     pub fn new(host: &Host, path: &Path, pin: &Pin, config: &str) -> Result<Self, Error> {
         let library = Library::load(host, path, pin)?;
-        let call = Arc::new(Call::new(Arc::new(Nothing)));
-        match Instance::create(&library, config, Arc::new(Nothing), &call)? {
-            Created::Instance(instance) => Ok(Self(instance)),
+        let services = Arc::new(Nothing);
+        let call = Arc::new(Call::new(services.clone()));
+        match Instance::create(&library, config, services.clone(), &call)? {
+            Created::Instance(instance) => Ok(Self { instance, services }),
             Created::Refused(_) => Err(breach("create", "it refused to be made")),
         }
     }
@@ -36,12 +40,13 @@ impl Direct {
     /// # Errors
     /// As those of the provider.
     pub fn call(&self, json: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let call = Arc::new(Call::new(Arc::new(Nothing)));
-        self.0.call(json, Duration::from_secs(30), &call)
+        let call = Arc::new(Call::new(self.services.clone()));
+        self.instance.call(json, Duration::from_secs(30), &call)
     }
 }
 
 /// No services.
+#[derive(Debug)]
 struct Nothing;
 
 impl Services for Nothing {

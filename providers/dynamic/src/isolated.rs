@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ee_auth_core::host::{Command, Conversation, Host, Output, ProcessError, Reply, Variables};
-use ee_auth_core::{BoxFuture, Error, Look};
+use ee_auth_core::{BoxFuture, Error, Look, TokenKey};
 use ee_auth_plugin_protocol::services::Services as HostServices;
 use ee_auth_plugin_protocol::trust::{self, Pin};
 use ee_auth_plugin_protocol::{Answer, MAX_ANSWER, Request, Transport, words};
@@ -140,6 +140,15 @@ impl Transport for Isolated {
 
     fn look(&self, host: &Host) -> Look {
         look(host, &self.path)
+    }
+
+    fn add_to_key(&self, host: &Host, key: &mut TokenKey) -> bool {
+        key.add("path", self.path.as_os_str().as_encoded_bytes()).add("sha256", self.pin.to_string());
+        for name in std::iter::once("HOME").chain(self.environment.iter().map(String::as_str)) {
+            let value = host.environment.variable_os(name).unwrap_or_default();
+            key.add("variable", name).add("value", value.as_encoded_bytes());
+        }
+        true
     }
 
     fn call<'a>(&'a self, host: &'a Host, request: &'a Request) -> BoxFuture<'a, Result<Answer, Error>> {

@@ -102,7 +102,7 @@ type Linked = libloading::os::windows::Library;
 fn symbol<T>(library: &Linked, name: &str) -> Option<*const T> {
     // SAFETY: the address alone is taken; what stands there is looked at by whoever reads it.
     let symbol = unsafe { library.get::<*const T>(name.as_bytes()) }.ok()?;
-    let address = symbol.into_raw().cast_const().cast::<T>();
+    let address = *symbol;
     (!address.is_null()).then_some(address)
 }
 

@@ -134,7 +134,7 @@ fn at_once(table: &Table) -> Vec<String> {
         thread::spawn(move || table.ask(&provider))
     };
     let threads: Vec<_> = (0..4).map(ask).collect();
-    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    threads.into_iter().map(|thread| thread.join().expect("it asks")).collect()
 }
 
 #[test]

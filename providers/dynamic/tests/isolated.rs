@@ -23,8 +23,9 @@ fn main() -> ExitCode {
         }
     }
     let mut trials = Vec::new();
+    // Until the last of them has ended.
+    let libraries = Arc::new(Libraries::new());
     if cfg!(unix) && has("cc") {
-        let libraries = Arc::new(Libraries::new());
         let library = libraries.odd(&[]);
         for (does, expected) in CASES {
             let table = Table::new(&library).isolated().does(does).timeout(deadline(does));

@@ -25,7 +25,8 @@ const ALLOWED: &[&str] = &[
 
 /// Without these no program starts on Windows, or none finds a place for its files.
 #[cfg(windows)]
-const ALLOWED_BY_SYSTEM: &[&str] = &["SystemRoot", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP", "PATHEXT"];
+const ALLOWED_BY_SYSTEM: &[&str] =
+    &["SystemRoot", "USERPROFILE", "APPDATA", "LOCALAPPDATA", "TEMP", "TMP", "PATHEXT"];
 #[cfg(not(windows))]
 const ALLOWED_BY_SYSTEM: &[&str] = &[];
 
@@ -37,7 +38,8 @@ pub fn directory(host: &Host) -> Option<PathBuf> {
 /// The names of the files in that directory, in order.
 pub fn installed(host: &Host) -> Vec<String> {
     let listed = directory(host).and_then(|directory| host.files.list(&directory).ok());
-    let mut names: Vec<_> = listed.unwrap_or_default().into_iter().filter_map(|name| name.into_string().ok()).collect();
+    let mut names: Vec<_> =
+        listed.unwrap_or_default().into_iter().filter_map(|name| name.into_string().ok()).collect();
     names.sort();
     names
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use ee_auth_core::host::{Command, Conversation, Host, Output, ProcessError, Variables};
 use ee_auth_core::{BoxFuture, Error, ExposeSecret, Look, Options, Outcome, Saw, Secret, TokenKey};
 use ee_auth_plugin_protocol::trust::{self, Pin};
-use ee_auth_plugin_protocol::{Answer, MAX_ANSWER, Manifest, Op, Refusal, RefusalCode, Request, Transport, words};
+use ee_auth_plugin_protocol::{
+    Answer, MAX_ANSWER, Manifest, Op, Refusal, RefusalCode, Request, Transport, words,
+};
 use serde_json::Value;
 
 use crate::command;
@@ -48,7 +50,10 @@ impl Executable {
         Ok(Self(Arc::new(Inner {
             name: name.to_owned(),
             command,
-            protocol: options.string("protocol").as_deref().map_or(Ok(Protocol::default()), Protocol::named)?,
+            protocol: options
+                .string("protocol")
+                .as_deref()
+                .map_or(Ok(Protocol::default()), Protocol::named)?,
             pin: options.string("sha256").as_deref().map(Pin::parse).transpose()?,
             in_place: options.bool("in_place").unwrap_or_default(),
             env,
@@ -138,7 +143,8 @@ impl Executable {
         if self.0.protocol == Protocol::TokenStdout {
             secrets.extend(std::str::from_utf8(stdout).ok().map(|text| Secret::from(text.trim())));
         }
-        let answers = stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        let answers =
+            stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
         for answer in answers {
             let tokens = ["access_token", "id_token", "saml_response"].map(|key| answer[key].as_str());
             secrets.extend(tokens.into_iter().flatten().map(Secret::from));
@@ -173,7 +179,8 @@ impl Transport for Executable {
             Some(pin) => key.add("sha256", pin.to_string()),
             // As good as can be had without reading the file.
             None => {
-                let status = command::program(&command[0], host).and_then(|path| host.files.status(&path).ok());
+                let status =
+                    command::program(&command[0], host).and_then(|path| host.files.status(&path).ok());
                 key.add("file", format!("{:?}", status.map(|status| (status.size, status.modified))))
             }
         };
@@ -253,7 +260,9 @@ fn google_variables(request: &Request) -> Vec<(OsString, OsString)> {
     variables.extend(config("impersonated_email").map(|email| ("IMPERSONATED_EMAIL", email)));
     variables
         .into_iter()
-        .map(|(name, value)| (OsString::from(format!("GOOGLE_EXTERNAL_ACCOUNT_{name}")), OsString::from(value)))
+        .map(|(name, value)| {
+            (OsString::from(format!("GOOGLE_EXTERNAL_ACCOUNT_{name}")), OsString::from(value))
+        })
         .collect()
 }
 
@@ -279,8 +288,9 @@ fn with_complaint(error: Error, stderr: &str, secrets: &[Secret]) -> Error {
 
 fn explain(error: ProcessError) -> Error {
     match error {
-        ProcessError::Start(why) => Error::invalid("start", format!("it could not be started: {why}"))
-            .hint("make it executable (`chmod u+x FILE`); a script begins with `#!` and its interpreter's path"),
+        ProcessError::Start(why) => Error::invalid("start", format!("it could not be started: {why}")).hint(
+            "make it executable (`chmod u+x FILE`); a script begins with `#!` and its interpreter's path",
+        ),
         ProcessError::Timeout(after) => Error::unavailable(
             "timeout",
             format!("it gave no answer within {} s, and was stopped", after.as_secs_f64()),

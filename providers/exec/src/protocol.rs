@@ -35,8 +35,11 @@ impl Protocol {
     pub fn named(name: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|protocol| protocol.name() == name).ok_or_else(|| {
             let names = Self::ALL.map(|protocol| format!("`{}`", protocol.name())).join(", ");
-            Error::invalid("protocol", format!("`protocol` is {}, and no protocol is called so", quoted(name)))
-                .hint(format!("the protocols are {names}"))
+            Error::invalid(
+                "protocol",
+                format!("`protocol` is {}, and no protocol is called so", quoted(name)),
+            )
+            .hint(format!("the protocols are {names}"))
         })
     }
 

@@ -1,6 +1,10 @@
 //! The examples, and the template for Python: each is run, and keeps to the protocol.
 #![cfg(unix)]
-#![allow(clippy::disallowed_methods, reason = "the tests copy the examples, and write what these read")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "the tests copy the examples, and write what these read"
+)]
 
 use std::ffi::OsString;
 use std::fs;
@@ -181,14 +185,20 @@ fn vault() -> (String, std::sync::mpsc::Receiver<String>) {
                 (503, json!({ "errors": ["Vault is sealed"] }))
             } else if !request.contains("x-vault-token: s.root") {
                 (403, json!({ "errors": ["permission denied"] }))
-            } else if path == "/v1/gcp/roleset/earth-engine/token" || path == "/v1/cloud/static-account/ee/token" {
-                let data = json!({ "token": "vaults-t0ken", "token_ttl": 3599, "expires_at_seconds": in_an_hour() });
+            } else if path == "/v1/gcp/roleset/earth-engine/token"
+                || path == "/v1/cloud/static-account/ee/token"
+            {
+                let data =
+                    json!({ "token": "vaults-t0ken", "token_ttl": 3599, "expires_at_seconds": in_an_hour() });
                 (200, json!({ "request_id": "1", "lease_id": "", "lease_duration": 0, "data": data }))
             } else {
                 (404, json!({ "errors": [] }))
             };
             let body = body.to_string();
-            let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
             stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
             let _ = sender.send(request);
         }
@@ -231,5 +241,8 @@ fn vault_hands_out_tokens_of_its_google_cloud_engine() {
     machine.fake.set_variable("VAULT_ADDR", &address);
     machine.fake.set_variable("VAULT_TOKEN", "");
     fs::write(machine.directory.path().join(".vault-token"), "s.root\n").unwrap();
-    assert_eq!(machine.find(&command, &ENV, json!({ "roleset": "earth-engine" })).unwrap().secret(), "vaults-t0ken");
+    assert_eq!(
+        machine.find(&command, &ENV, json!({ "roleset": "earth-engine" })).unwrap().secret(),
+        "vaults-t0ken"
+    );
 }

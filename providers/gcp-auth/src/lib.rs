@@ -2,9 +2,9 @@
 //!
 //! | feature | |
 //! | --- | --- |
-//! | `gcp_auth` | [`provider`]: whatever `gcp_auth` finds, as a provider of the chain; [`GcpAuth`]: our credential for every crate that takes a `gcp_auth::TokenProvider` |
-//! | `google_cloud_auth` | [`GoogleCloudAuth`]: our credential for Google's own client libraries |
-//! | `object_store` | [`ObjectStore`]: our credential for Google Cloud Storage through `object_store` |
+//! | `gcp_auth` | `KIND`: whatever `gcp_auth` finds, as a provider of the chain; `GcpAuth`: our credential for every crate that takes a `gcp_auth::TokenProvider` |
+//! | `google_cloud_auth` | `GoogleCloudAuth`: our credential for Google's own client libraries |
+//! | `object_store` | `ObjectStore`: our credential for Google Cloud Storage through `object_store` |
 //!
 //! None of them is on by default. Each of the three adapters holds a [`Credential`](ee_auth_core::Credential): tokens are kept,
 //! shared and refreshed as everywhere else, and a warm one costs a borrow.

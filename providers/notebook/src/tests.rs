@@ -63,7 +63,9 @@ fn sent(fake: &Fake) -> Vec<Value> {
         Some(Body::Json(json)) => serde_json::from_str(json.expose_secret()).unwrap(),
         Some(Body::Form(form)) => {
             let fields = form_urlencoded::parse(form.expose_secret().as_bytes());
-            Value::Object(fields.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect())
+            Value::Object(
+                fields.map(|(name, value)| (name.into_owned(), value.into_owned().into())).collect(),
+            )
         }
         None => Value::Null,
     };
@@ -75,7 +77,9 @@ fn the_address_is_that_of_earthengine_api() {
     let fake = Fake::new();
     let Unfinished { address, verifier } = unfinished(&fake);
     let verifier = verifier.expose_secret().to_owned();
-    let [request_id, token, client] = verifier.split(':').collect::<Vec<_>>()[..] else { panic!("{verifier}") };
+    let [request_id, token, client] = verifier.split(':').collect::<Vec<_>>()[..] else {
+        panic!("{verifier}")
+    };
     // `_nonce_table`: 32 bytes in base64url without padding, each its own.
     assert!([request_id, token, client].iter().all(|nonce| nonce.len() == 43));
     assert!(request_id != token && token != client);
@@ -92,7 +96,10 @@ fn the_address_is_that_of_earthengine_api() {
         )
     );
     // RFC 7636, appendix B.
-    assert_eq!(challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+    assert_eq!(
+        challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"),
+        "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    );
     assert!(fake.requests().is_empty() && fake.told().is_empty() && fake.asked().is_empty());
     assert_ne!(unfinished(&fake).verifier.expose_secret(), verifier);
 }
@@ -151,7 +158,11 @@ fn what_was_granted_is_what_counts() {
     let grant_of = |page: &Value| grant(finish(&machine_with(page, &token), "a:b:c"));
     let fewer = grant_of(&page());
     assert_eq!(fewer.scopes.to_string(), "earthengine");
-    assert!(fewer.warnings[0].contains("cloud-platform, drive, devstorage.full_control"), "{:?}", fewer.warnings);
+    assert!(
+        fewer.warnings[0].contains("cloud-platform, drive, devstorage.full_control"),
+        "{:?}",
+        fewer.warnings
+    );
     // A page that does not say has what was asked for.
     let unsaid = grant(finish(&machine(&json!({ "client_id": CLIENT, "client_secret": "s" })), "a:b:c"));
     assert_eq!(unsaid.scopes, Scopes::earth_engine());
@@ -279,7 +290,9 @@ fn a_code_is_sent_once() {
 fn it_finds_nothing_by_itself() {
     let fake = Fake::new();
     let search = Search::new(fake.host(), Settings::default());
-    let Finding::Skipped(skip) = pollster::block_on(Notebook.find(&search)) else { panic!("a skip is wanted") };
+    let Finding::Skipped(skip) = pollster::block_on(Notebook.find(&search)) else {
+        panic!("a skip is wanted")
+    };
     assert_eq!(skip.reason, ee_auth_core::SkipReason::InteractionRequired);
     assert!(fake.requests().is_empty());
 }

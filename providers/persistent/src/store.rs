@@ -84,8 +84,12 @@ pub async fn remove(host: &Host, profile: Option<&ProfileName>) -> Result<Option
     }
     let _lock = lock(host, &path).await;
     host.files.remove(&path).map_err(|error| {
-        Error::new(Outcome::Internal, "unwritable", format!("{} could not be removed: {error}", path.display()))
-            .hint("see who owns the file and its directory")
+        Error::new(
+            Outcome::Internal,
+            "unwritable",
+            format!("{} could not be removed: {error}", path.display()),
+        )
+        .hint("see who owns the file and its directory")
     })?;
     Ok(Some(path))
 }

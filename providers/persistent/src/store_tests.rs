@@ -65,7 +65,8 @@ fn the_keys_are_those_of_earthengine_api() {
     let fake = Fake::new();
     let redirect_uri = Some("http://localhost:8085".to_owned());
     put(&fake, &Grant { redirect_uri, ..plain() }).unwrap();
-    let localhost = json!({ "refresh_token": "r", "scopes": SCOPES, "redirect_uri": "http://localhost:8085" });
+    let localhost =
+        json!({ "refresh_token": "r", "scopes": SCOPES, "redirect_uri": "http://localhost:8085" });
     assert_eq!(content(&fake), localhost);
 }
 
@@ -88,8 +89,7 @@ fn what_belongs_to_the_old_login_goes_and_the_rest_stays() {
     });
     let fake = Fake::new().with_file(FILE, old.to_string());
     put(&fake, &plain()).unwrap();
-    let wanted =
-        json!({ "refresh_token": "r", "scopes": SCOPES, "project": "kept", "note": { "of": ["somebody's"] } });
+    let wanted = json!({ "refresh_token": "r", "scopes": SCOPES, "project": "kept", "note": { "of": ["somebody's"] } });
     assert_eq!(content(&fake), wanted);
     put(&fake, &grant()).unwrap();
     assert_eq!(content(&fake)["project"], "1", "what was chosen at the login");
@@ -112,7 +112,9 @@ fn a_damaged_file_is_replaced_by_a_login_alone() {
         assert_eq!(content(&fake), json!({ "refresh_token": "r", "scopes": SCOPES }), "{damaged}");
     }
     // What is no file at all is nobody's to replace.
-    for node in [Node::Directory, Node::Fifo, Node::Zeros(2 << 20), Node::Unreadable(ErrorKind::PermissionDenied)] {
+    for node in
+        [Node::Directory, Node::Fifo, Node::Zeros(2 << 20), Node::Unreadable(ErrorKind::PermissionDenied)]
+    {
         let fake = Fake::new().with_entry(FILE, Entry::new(node.clone()));
         assert_eq!(put(&fake, &plain()).unwrap_err().code(), "invalid.unreadable", "{node:?}");
         assert_eq!(fake.entry(FILE).unwrap().node, node);

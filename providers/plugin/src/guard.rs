@@ -27,13 +27,16 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let outer = GUARDED.replace(true);
     // What `work` had borrowed is not looked at again: an instance whose call panicked is still asked, and a lock that was
     // held then is poisoned, as everywhere in Rust.
-    let result = panic::catch_unwind(AssertUnwindSafe(work));
+    let result = panic::catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let place = PLACE.take();
+        // Dropping a payload runs the author's code, which may panic too; what that panics with is left where it is.
+        if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
+        }
+        place
+    });
     GUARDED.set(outer);
-    result.map_err(|payload| {
-        // Dropping a payload runs the author's code, which may panic too.
-        std::mem::forget(payload);
-        PLACE.take()
-    })
+    result
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub struct Request {
     pub audience: Option<String>,
     /// The project that the caller means to use, where it is known.
     pub project: Option<String>,
-    /// Whether a person may be asked, with [`Host::prompt`](crate::Host::prompt).
+    /// Whether a person may be asked, with [`Host::open`](crate::Host::open) and the like.
     pub interactive: bool,
     /// Why this is asked.
     pub reason: Reason,

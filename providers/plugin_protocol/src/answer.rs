@@ -159,7 +159,10 @@ impl Answer {
     pub fn parse_token(written: &[u8]) -> Result<Self, Error> {
         let text = text(written)?;
         if text.is_empty() {
-            return Err(breach("silent", "it wrote nothing to standard output, and a token was to stand there"));
+            return Err(breach(
+                "silent",
+                "it wrote nothing to standard output, and a token was to stand there",
+            ));
         }
         if !is_bearer_token(text) {
             return Err(breach("token", "what it wrote to standard output is not a token alone"));
@@ -252,7 +255,8 @@ impl Raw {
         match raw.values.get("version") {
             Some(version) if version.as_u64() == Some(VERSION) => {}
             Some(Value::Number(other)) => {
-                let message = format!("it speaks version {other} of the protocol, and was asked for {VERSION}");
+                let message =
+                    format!("it speaks version {other} of the protocol, and was asked for {VERSION}");
                 return Err(breach("version", &message));
             }
             _ => return Err(breach("version", "its answer has no `version`, which is 1")),
@@ -276,7 +280,8 @@ impl Raw {
     /// A name that is to be shown, and compared with what `expect` says.
     fn name(&self, key: &str) -> Result<Option<String>, Error> {
         let Some(name) = self.string(key)? else { return Ok(None) };
-        let fits = name.chars().count() <= 320 && !name.contains(|c: char| c.is_control() || c.is_whitespace());
+        let fits =
+            name.chars().count() <= 320 && !name.contains(|c: char| c.is_control() || c.is_whitespace());
         // What cannot be shown as it stands could be shown as something else.
         if !fits || words::line(name) != name {
             return Err(breach("field", &format!("`{key}` in its answer is no name")));

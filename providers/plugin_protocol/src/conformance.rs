@@ -175,7 +175,11 @@ impl Suite<'_> {
         let is_slow = took > limit.mul_f64(0.7);
         self.note(
             SPEEDY,
-            if is_slow { Verdict::Warned(format!("{shown}: raise `timeout`")) } else { Verdict::Passed(shown) },
+            if is_slow {
+                Verdict::Warned(format!("{shown}: raise `timeout`"))
+            } else {
+                Verdict::Passed(shown)
+            },
         );
         let second = self.ask(Request { reason: Reason::Expired, ..self.request() }, &[]).await;
         self.note(
@@ -186,7 +190,9 @@ impl Suite<'_> {
                     Verdict::Failed("its `principal` changes from one answer to the next".to_owned())
                 }
                 (first, Ok(second)) if alike(first, &second) => Verdict::Passed("it is".to_owned()),
-                _ => Verdict::Warned("one of two answers has a token, the other a reason why there is none".to_owned()),
+                _ => Verdict::Warned(
+                    "one of two answers has a token, the other a reason why there is none".to_owned(),
+                ),
             },
         );
         if self.plugin.transport.may_log_in() {
@@ -195,7 +201,9 @@ impl Suite<'_> {
                 TOLERANT,
                 match tolerant {
                     Ok(answer) if alike(&first, &answer) => Verdict::Passed("they are".to_owned()),
-                    Ok(_) => Verdict::Failed("it answers otherwise: pass over keys that it does not know".to_owned()),
+                    Ok(_) => Verdict::Failed(
+                        "it answers otherwise: pass over keys that it does not know".to_owned(),
+                    ),
                     Err(error) => Verdict::Failed(words(&error)),
                 },
             );
@@ -208,7 +216,8 @@ impl Suite<'_> {
             Ok(_) => Verdict::Failed(format!("it answers with a success: {instead}")),
             Err(error) => Verdict::Failed(format!("{}; {instead}", words(&error))),
         };
-        const INSTEAD: &str = "answer {\"version\":1,\"success\":false,\"code\":\"invalid\",\"message\":\"…\"}";
+        const INSTEAD: &str =
+            "answer {\"version\":1,\"success\":false,\"code\":\"invalid\",\"message\":\"…\"}";
         let answer = self.ask(self.request(), &[("op", json!("conformance"))]).await;
         self.note(OTHER_OP, refused(answer, INSTEAD));
         let answer = self.ask(self.request(), &[("v", json!([999]))]).await;
@@ -234,7 +243,7 @@ impl Suite<'_> {
     }
 
     fn request(&self) -> Request {
-        self.plugin.get(&Scopes::earth_engine(), Reason::Initial)
+        self.plugin.get(&Scopes::earth_engine(), None, Reason::Initial)
     }
 
     async fn ask(&self, request: Request, other: &[(&str, Value)]) -> Result<Answer, Error> {

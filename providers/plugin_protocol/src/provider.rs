@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use ee_auth_core::host::{Host, Presence};
 use ee_auth_core::{
-    BoxFuture, Error, Exchange, Finding, Found, Kind, LoggedIn, Login, LoginRequest, Outcome, Provider, Scopes,
-    Search, Secret, Skip, SkipReason, Token, TokenKey,
+    BoxFuture, Error, Exchange, Finding, Found, Kind, LoggedIn, Login, LoginRequest, Outcome, Provider,
+    Scopes, Search, Secret, Skip, SkipReason, Token, TokenKey,
 };
 
 use crate::answer::breach;
 use crate::source::{PluginSource, exchangeable};
-use crate::{Answer, Declaration, Granted, Manifest, Op, Reason, Refusal, RefusalCode, Request, Transport, words};
+use crate::{
+    Answer, Declaration, Granted, Manifest, Op, Reason, Refusal, RefusalCode, Request, Transport, words,
+};
 
 /// How long a person may take to sign in, where the provider's own timeout is shorter.
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(5 * 60);
@@ -58,18 +60,23 @@ impl PluginProvider {
 impl Plugin {
     /// Asks the plugin; its place stands before the message of an error.
     pub(crate) async fn call(&self, host: &Host, request: &Request) -> Result<Answer, Error> {
-        log::debug!("{}: asking for {} ({})", self.declaration.name, request.op.name(), request.reason.name());
+        log::debug!(
+            "{}: asking for {} ({})",
+            self.declaration.name,
+            request.op.name(),
+            request.reason.name()
+        );
         self.transport.call(host, request).await.map_err(|error| error.in_place(&self.transport.place()))
     }
 
     /// A request for a token.
-    pub(crate) fn get(&self, scopes: &Scopes, reason: Reason) -> Request {
+    pub(crate) fn get(&self, scopes: &Scopes, project: Option<&str>, reason: Reason) -> Request {
         let Declaration { config, audience, timeout, .. } = &self.declaration;
         Request {
             op: Op::Get,
             scopes: scopes.clone(),
             audience: audience.clone(),
-            project: None,
+            project: project.map(str::to_owned),
             interactive: false,
             deadline: *timeout,
             reason,
@@ -91,7 +98,8 @@ impl Plugin {
     pub(crate) fn failed(&self, answer: Answer) -> Error {
         match answer {
             Answer::Refused(refusal) => self.refused(&refusal),
-            _ => breach("field", "it answered something else than it was asked").in_place(&self.transport.place()),
+            _ => breach("field", "it answered something else than it was asked")
+                .in_place(&self.transport.place()),
         }
     }
 
@@ -101,15 +109,18 @@ impl Plugin {
         let message = self.words_of(refusal);
         let place = self.transport.place();
         match refusal.code {
-            RefusalCode::NotFound | RefusalCode::NotApplicable => Error::new(Outcome::NotFound, "plugin", message)
-                .hint(format!("see what {place} needs to have a credential")),
+            RefusalCode::NotFound | RefusalCode::NotApplicable => {
+                Error::new(Outcome::NotFound, "plugin", message)
+                    .hint(format!("see what {place} needs to have a credential"))
+            }
             RefusalCode::InteractionRequired => {
                 Error::new(Outcome::InteractionRequired, "plugin", message).hint(self.login_hint())
             }
             RefusalCode::Unavailable => Error::unavailable("plugin", message)
                 .hint(format!("see whether what {place} asks can be reached, and try again")),
-            RefusalCode::Rejected => Error::rejected("plugin", message)
-                .hint(format!("see what `[providers.{name}]` in ee-auth.toml hands to {place}, and what it may do there")),
+            RefusalCode::Rejected => Error::rejected("plugin", message).hint(format!(
+                "see what `[providers.{name}]` in ee-auth.toml hands to {place}, and what it may do there"
+            )),
             RefusalCode::Invalid => Error::invalid("plugin", message)
                 .hint(format!("correct `config` or `env` under `[providers.{name}]` in ee-auth.toml")),
         }
@@ -146,6 +157,7 @@ impl Plugin {
         key.add("name", name)
             .add("config", serde_json::to_vec(&config.0).ok()?)
             .add("audience", audience.as_deref().unwrap_or_default())
+            .add("project", search.settings().project.as_deref().unwrap_or_default())
             .add("sts", search.settings().endpoints.sts.as_str())
             .add("scopes", scopes.to_parameter());
         self.transport.add_to_key(search.host(), &mut key).then_some(key)
@@ -179,7 +191,7 @@ impl Plugin {
             op,
             scopes,
             audience: audience.clone(),
-            project: None,
+            project: exchange.settings.project.clone(),
             interactive,
             deadline: (*timeout).max(LOGIN_TIMEOUT),
             reason: Reason::Initial,
@@ -222,7 +234,13 @@ impl Provider for PluginProvider {
                 return Finding::Found(Box::new(plugin.found(token, key, scopes)));
             }
             let asked_at = search.host().clock.now();
-            let granted = match plugin.call(search.host(), &plugin.get(&scopes, Reason::Initial)).await {
+            let granted = match plugin
+                .call(
+                    search.host(),
+                    &plugin.get(&scopes, search.settings().project.as_deref(), Reason::Initial),
+                )
+                .await
+            {
                 Ok(Answer::Granted(granted)) => granted,
                 Ok(Answer::Refused(refusal)) => return plugin.skipped_or_failed(&refusal),
                 Ok(answer) => return Finding::Failed(plugin.failed(answer)),
@@ -261,7 +279,9 @@ impl Login for PluginProvider {
                 return Err(Error::new(
                     Outcome::InteractionRequired,
                     "",
-                    format!("the login of the plugin {name} waits for a person, and nobody was to be waited for"),
+                    format!(
+                        "the login of the plugin {name} waits for a person, and nobody was to be waited for"
+                    ),
                 )
                 .hint(format!("run `ee-auth login --mode {name}` in a terminal")));
             }
@@ -286,8 +306,12 @@ impl Login for PluginProvider {
         _verifier: Secret,
     ) -> BoxFuture<'a, Result<LoggedIn, Error>> {
         Box::pin(async {
-            Err(Error::new(Outcome::Usage, "authorization_code", "a plugin's login is not finished with a code")
-                .hint("run the login again, in a terminal"))
+            Err(Error::new(
+                Outcome::Usage,
+                "authorization_code",
+                "a plugin's login is not finished with a code",
+            )
+            .hint("run the login again, in a terminal"))
         })
     }
 }

@@ -33,7 +33,13 @@ struct State {
 }
 
 impl PluginSource {
-    pub(crate) fn new(plugin: Arc<Plugin>, scopes: Scopes, granted: Granted, asked_at: SystemTime, key: Option<TokenKey>) -> Self {
+    pub(crate) fn new(
+        plugin: Arc<Plugin>,
+        scopes: Scopes,
+        granted: Granted,
+        asked_at: SystemTime,
+        key: Option<TokenKey>,
+    ) -> Self {
         let state = State { cache: granted.cache, replaced_at: None, found: None };
         let principal = granted.principal.clone();
         let source = Self { plugin, scopes, principal, key, state: Mutex::new(state) };
@@ -69,7 +75,8 @@ impl PluginSource {
             Some(at) if now < at => Reason::Rejected,
             _ => Reason::Expired,
         };
-        let granted = match self.plugin.call(&exchange.host, &self.plugin.get(&self.scopes, reason)).await? {
+        let request = self.plugin.get(&self.scopes, exchange.settings.project.as_deref(), reason);
+        let granted = match self.plugin.call(&exchange.host, &request).await? {
             Answer::Granted(granted) => granted,
             answer => return Err(self.plugin.failed(answer)),
         };
@@ -102,14 +109,20 @@ impl TokenSource for PluginSource {
         Box::pin(async move {
             let (granted, asked_at) = self.granted(exchange).await?;
             let audience = self.plugin.declaration.audience.as_deref();
+            let place = format!("`audience` of the provider {}", self.plugin.declaration.name);
             let token = match &granted.subject {
                 Subject::AccessToken(token) => {
                     let expires_at = granted.expires_at.unwrap_or(asked_at + ASSUMED_LIFETIME);
                     Token::new(token.clone(), asked_at, expires_at)
                 }
-                subject => sts::exchange(exchange, subject, audience.unwrap_or_default(), &self.scopes).await?,
+                subject => {
+                    sts::exchange(exchange, subject, audience.unwrap_or_default(), &place, &self.scopes)
+                        .await?
+                }
             };
-            let token = token.with_scopes(granted.scopes.clone()).with_principal(granted.principal.clone())
+            let token = token
+                .with_scopes(granted.scopes.clone())
+                .with_principal(granted.principal.clone())
                 .with_project(granted.project.clone());
             let mut state = self.state();
             state.cache = granted.cache;
@@ -153,3 +166,6 @@ pub(crate) fn exchangeable(plugin: &Plugin, granted: &Granted) -> Result<(), Err
          //iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER"
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,11 +7,12 @@ use ee_auth_google::token_endpoint::{self, Asker};
 
 use crate::Subject;
 
-/// Asks the STS for an access token with the identity that `subject` shows.
+/// Asks the STS for an access token with the identity that `subject` shows. `place` is where it is from, for a person.
 pub(crate) async fn exchange(
     exchange: &Exchange,
     subject: &Subject,
     audience: &str,
+    place: &str,
     scopes: &Scopes,
 ) -> Result<Token, Error> {
     let (kind, secret) = match subject {
@@ -28,7 +29,7 @@ pub(crate) async fn exchange(
         ("subject_token_type", &format!("urn:ietf:params:oauth:token-type:{kind}")),
         ("subject_token", secret.expose_secret()),
     ]);
-    let asker = Asker::User { place: "the plugin's answer", log_in: "ee-auth login" };
+    let asker = Asker::Federation { audience, place };
     let url = &exchange.settings.endpoints.sts;
     Ok(token_endpoint::post(exchange, url, form, Repeat::Safe, &asker).await?.token)
 }

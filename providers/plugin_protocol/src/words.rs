@@ -45,9 +45,7 @@ pub fn hide(text: &str, secrets: &[Secret]) -> String {
 /// Without what is not seen and changes how the rest is seen: the marks that turn the direction of writing (Unicode
 /// Standard Annex 9), and characters without width.
 fn visible(text: &str) -> String {
-    let is_unseen = |c: char| {
-        matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
+    let is_unseen = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     text.chars().filter(|c| !is_unseen(*c)).collect()
 }
 

@@ -125,7 +125,7 @@ impl Login {
         }
         if !self.force {
             if let Some(mut report) = kept(&config, &search, &request).await? {
-                report.warn_of_another(&self.resolver, Persistent.kind().name).await;
+                report.warn_of_another(&self.resolver).await;
                 return Ok(LoginOutcome::Kept(report));
             }
         }
@@ -154,13 +154,9 @@ impl Login {
         if let LoggedIn::Unfinished(unfinished) = logged_in {
             return Ok(LoginOutcome::Unfinished(UnfinishedLogin::new(mode, unfinished)));
         }
-        let found_by = match &logged_in {
-            LoggedIn::Elsewhere(_) => mode.provider.kind(),
-            _ => Persistent.kind(),
-        };
         let settled = settle(search, &mode.provider, logged_in).await?;
         let mut report = LoginReport::new(config, search, &request.exchange, mode, settled).await;
-        report.warn_of_another(&self.resolver, found_by.name).await;
+        report.warn_of_another(&self.resolver).await;
         Ok(LoginOutcome::LoggedIn(report))
     }
 }
@@ -193,6 +189,10 @@ pub(crate) async fn settle(
             (finding, path.display().to_string(), grant.principal, grant.warnings)
         }
         LoggedIn::Elsewhere(place) => (provider.find(search).await, place, None, Vec::new()),
+        LoggedIn::Found(found) => {
+            let place = found.origin.clone();
+            (Finding::Found(found), place, None, Vec::new())
+        }
         LoggedIn::Unfinished(_) | _ => {
             return Err(Error::internal("a login that waits for a person ended without one"));
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ee_auth_config::Config;
 use ee_auth_core::host::variable;
 use ee_auth_core::{
-    Error, ExposeSecret, Host, Kind, Login, LoginRequest, OptionValue, Outcome, Provider, Scopes, Secret, quoted,
+    Error, ExposeSecret, Host, Kind, Login, LoginRequest, OptionValue, Outcome, Provider, Scopes, Secret,
+    quoted,
 };
 use ee_auth_persistent::Persistent;
 

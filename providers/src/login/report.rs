@@ -24,6 +24,8 @@ pub struct LoginReport {
     pub project: Result<Option<Project>, Error>,
     /// Whether Earth Engine answers to this credential and project; if not, why, and what to do.
     pub usable: Result<(), Error>,
+    /// Where the credential was found, as the chain says it.
+    origin: String,
     /// Whether a token can be had at all.
     pub(super) works: Result<(), Error>,
     /// What a person should know though it worked.
@@ -41,6 +43,7 @@ impl LoginReport {
     ) -> Self {
         let Settled { found, place, principal, mut warnings } = settled;
         warnings.extend(found.warnings.iter().cloned());
+        let origin = found.origin.clone();
         let project = project::resolve(config, search, Some(&found));
         let scopes = found.scopes.clone();
         let known = project.as_ref().ok().and_then(Clone::clone);
@@ -61,13 +64,13 @@ impl LoginReport {
             Ok(info) if scopes.is_empty() => info.scopes,
             _ => scopes,
         };
-        Self { mode: mode.name.clone(), place, principal, scopes, project, usable, works, warnings }
+        Self { mode: mode.name.clone(), origin, place, principal, scopes, project, usable, works, warnings }
     }
 
-    /// Warns where the chain comes to another credential than this one, which providers of `kind` find.
-    pub(super) async fn warn_of_another(&mut self, resolver: &Resolver, kind: &str) {
+    /// Warns where the chain comes to another credential than this one.
+    pub(super) async fn warn_of_another(&mut self, resolver: &Resolver) {
         let warning = match resolver.look_async().await.and_then(|resolved| resolved.credential) {
-            Ok(winner) if winner.kind() == kind => return,
+            Ok(winner) if winner.origin() == self.origin => return,
             Ok(winner) => format!(
                 "the chain comes to another credential first: {} ({}); `ee-auth explain` shows why",
                 winner.provider(),

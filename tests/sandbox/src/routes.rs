@@ -135,6 +135,7 @@ static ROUTES: &[Route] = &[
     route(Service::Earthengine, POST, "/v1/projects/*/value:compute", earthengine::compute),
     route(Service::Earthengine, GET, "/v1/projects/*/algorithms", earthengine::algorithms),
     route(Service::Earthengine, GET, "/v1/projects/*/config", earthengine::config),
+    route(Service::Earthengine, GET, "/v1alpha/projects/*:listImages", earthengine::images),
 ];
 
 const fn route(service: Service, methods: &'static [Method], path: &'static str, handler: Handler) -> Route {

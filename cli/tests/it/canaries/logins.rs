@@ -105,8 +105,8 @@ fn no_login_shows_a_secret() {
     let cases = faults.chain(PASTED.into_iter().map(|(pasted, status)| ("", pasted, status)));
     let pasted = cases.flat_map(|case| LEVELS.map(|level| (case, level, false)));
     let with_browser = FAULTS.into_iter().filter(|(fault, _)| !fault.starts_with("client_auth"));
-    let with_browser = with_browser
-        .flat_map(|(fault, status)| LEVELS.map(|level| ((fault, "", status), level, true)));
+    let with_browser =
+        with_browser.flat_map(|(fault, status)| LEVELS.map(|level| ((fault, "", status), level, true)));
     let cases = Mutex::new(pasted.chain(with_browser));
     let wrong = Mutex::new(Vec::new());
     thread::scope(|scope| {

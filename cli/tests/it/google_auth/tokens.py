@@ -3,11 +3,13 @@
 usage: tokens.py BASE SCOPES FILE
 """
 
+import json
 import sys
 from urllib.parse import urlsplit
 
 import google.auth
 import google.auth.transport.requests
+from google.auth import identity_pool
 
 base, scopes, file = sys.argv[1:]
 HOSTS = ("oauth2.googleapis.com", "sts.googleapis.com", "iamcredentials.googleapis.com")
@@ -28,6 +30,13 @@ class Loopback(google.auth.transport.Request):
 
 
 # Without scopes a file is read as Google's client libraries read one.
-credentials, _ = google.auth.load_credentials_from_file(file, scopes=scopes.split(",") if scopes else None)
+scopes = scopes.split(",") if scopes else None
+with open(file) as text:
+    kind = json.load(text)["type"]
+if kind == "external_account":
+    # The usual way also asks Cloud Resource Manager for the pool's project.
+    credentials = identity_pool.Credentials.from_file(file, scopes=scopes)
+else:
+    credentials, _ = google.auth.load_credentials_from_file(file, scopes=scopes)
 credentials.refresh(Loopback())
 print(credentials.token)

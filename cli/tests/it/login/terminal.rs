@@ -139,7 +139,8 @@ fn whoever_pastes_nothing_useful_is_not_asked_for_ever() {
 #[test]
 fn ctrl_c_stops_every_wait() {
     let machine = Machine::with_google();
-    machine.write("work/notebook.toml", format!("chain = [\"notebook\"]\n{}", machine.google().config_toml()));
+    machine
+        .write("work/notebook.toml", format!("chain = [\"notebook\"]\n{}", machine.google().config_toml()));
     for (arguments, waits) in [
         (&["login", "--mode", "notebook"][..], QUESTION),
         (&["login", "--mode", "localhost:0"], "Ctrl-C stops"),

@@ -63,11 +63,15 @@ fn what_can_be_exchanged_is_told_apart_by_its_type() {
         (r#""token_type":"urn:ietf:params:oauth:token-type:saml2","saml_response":"PHg+"#, |s| {
             matches!(s, Subject::SamlResponse(_))
         }),
-        (r#""token_type":"urn:ietf:params:oauth:token-type:id_token","id_token":"a.b.c","access_token":"t""#, |s| {
-            matches!(s, Subject::IdToken(_))
-        }),
+        (
+            r#""token_type":"urn:ietf:params:oauth:token-type:id_token","id_token":"a.b.c","access_token":"t""#,
+            |s| matches!(s, Subject::IdToken(_)),
+        ),
     ] {
-        let text = format!(r#"{{"version":1,"success":true,{fields}{}}}"#, if fields.ends_with('+') { "\"" } else { "" });
+        let text = format!(
+            r#"{{"version":1,"success":true,{fields}{}}}"#,
+            if fields.ends_with('+') { "\"" } else { "" }
+        );
         assert!(is_as_expected(&granted(&text).subject), "{text}");
     }
 }
@@ -96,13 +100,37 @@ fn each_breach_has_its_own_words() {
         (r#"{"version":1,"success":true,"access_token":""}"#, "no_token", "no `access_token`"),
         (r#"{"version":1,"success":true,"access_token":"two words"}"#, "token", "characters"),
         (r#"{"version":1,"success":true,"access_token":7}"#, "field", "`access_token`"),
-        (r#"{"version":1,"success":true,"access_token":"t","token_type":"mac"}"#, "token_type", "`token_type`"),
-        (r#"{"version":1,"success":true,"access_token":"t","expiration_time":1799999999}"#, "expired", "expired already"),
-        (r#"{"version":1,"success":true,"access_token":"t","expiration_time":1800003600000}"#, "expiration_time", "milliseconds"),
-        (r#"{"version":1,"success":true,"access_token":"t","expiration_time":"soon"}"#, "expiration_time", "seconds"),
-        (r#"{"version":1,"success":true,"access_token":"t","expiration_time":-1}"#, "expiration_time", "seconds"),
+        (
+            r#"{"version":1,"success":true,"access_token":"t","token_type":"mac"}"#,
+            "token_type",
+            "`token_type`",
+        ),
+        (
+            r#"{"version":1,"success":true,"access_token":"t","expiration_time":1799999999}"#,
+            "expired",
+            "expired already",
+        ),
+        (
+            r#"{"version":1,"success":true,"access_token":"t","expiration_time":1800003600000}"#,
+            "expiration_time",
+            "milliseconds",
+        ),
+        (
+            r#"{"version":1,"success":true,"access_token":"t","expiration_time":"soon"}"#,
+            "expiration_time",
+            "seconds",
+        ),
+        (
+            r#"{"version":1,"success":true,"access_token":"t","expiration_time":-1}"#,
+            "expiration_time",
+            "seconds",
+        ),
         (r#"{"version":1,"success":true,"access_token":"t","scopes":"x"}"#, "field", "`scopes`"),
-        (r#"{"version":1,"success":true,"access_token":"t","principal":"a\u001b[2Jb"}"#, "field", "`principal`"),
+        (
+            r#"{"version":1,"success":true,"access_token":"t","principal":"a\u001b[2Jb"}"#,
+            "field",
+            "`principal`",
+        ),
     ] {
         let error = parse(text).expect_err(text);
         assert_eq!(error.code(), format!("protocol.{code}"), "{text}");
@@ -125,7 +153,8 @@ fn a_no_has_a_reason() {
         ("invalid", RefusalCode::Invalid),
         ("on_holiday", RefusalCode::Invalid),
     ] {
-        let text = format!(r#"{{"version":1,"success":false,"code":"{code}","message":"no\r\nee-auth: yes"}}"#);
+        let text =
+            format!(r#"{{"version":1,"success":false,"code":"{code}","message":"no\r\nee-auth: yes"}}"#);
         for op in [Op::Get, Op::Login, Op::Logout, Op::Describe] {
             let answer = Answer::parse(op, text.as_bytes(), now()).unwrap();
             let Answer::Refused(refusal) = answer else { panic!("{answer:?}") };

@@ -47,11 +47,13 @@ impl Services {
         // This machine, without a port, is all of its ports.
         let local = url.host().filter(ee_auth_core::is_loopback).map(|name| name.to_string());
         if !self.http_hosts.contains(&host) && !local.is_some_and(|name| self.http_hosts.contains(&name)) {
-            let message = format!("{host} is not among `http_hosts` of the plugin's manifest; nothing was sent");
+            let message =
+                format!("{host} is not among `http_hosts` of the plugin's manifest; nothing was sent");
             return Err(Refused::new(RefusalCode::Rejected, message));
         }
         if !is_protected(&url) {
-            let message = "only https, or http to this machine, and no user name in the address; nothing was sent";
+            let message =
+                "only https, or http to this machine, and no user name in the address; nothing was sent";
             return Err(Refused::new(RefusalCode::Rejected, message));
         }
         let mut request = Request::new(method, url);
@@ -65,7 +67,8 @@ impl Services {
             (None, Some(Value::Object(fields))) => {
                 let fields: Option<Vec<_>> =
                     fields.iter().map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
-                let fields = fields.ok_or_else(|| Refused::invalid("the values of `form` must be strings"))?;
+                let fields =
+                    fields.ok_or_else(|| Refused::invalid("the values of `form` must be strings"))?;
                 Ok(request.with_body(Body::form(fields)))
             }
             (None, Some(_)) => Err(Refused::invalid("`form` must be an object")),
@@ -82,7 +85,11 @@ fn headers(event: &Map<String, Value>) -> Result<Vec<(String, Secret)>, Refused>
     let fields = match event.get("headers") {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Object(fields)) if fields.len() <= MAX_HEADERS => fields,
-        _ => return Err(Refused::invalid(format!("`headers` must be an object with at most {MAX_HEADERS} keys"))),
+        _ => {
+            return Err(Refused::invalid(format!(
+                "`headers` must be an object with at most {MAX_HEADERS} keys"
+            )));
+        }
     };
     let is_token = |name: &str| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))

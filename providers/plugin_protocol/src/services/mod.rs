@@ -12,8 +12,8 @@ mod store;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use ee_auth_core::host::Host;
 use ee_auth_core::Secret;
+use ee_auth_core::host::Host;
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -70,7 +70,10 @@ impl Services {
             "prompt" => self.prompt(event).await,
             "http" => self.http(event).await,
             "store" => self.store(event).await,
-            _ => Err(Refused::new(RefusalCode::Invalid, "no service has this name; there are log, prompt, http, store")),
+            _ => Err(Refused::new(
+                RefusalCode::Invalid,
+                "no service has this name; there are log, prompt, http, store",
+            )),
         };
         let mut reply = match outcome {
             Ok(mut reply) => {
@@ -99,7 +102,7 @@ impl Services {
         match event.get("level").and_then(Value::as_str).unwrap_or("info") {
             "error" => log::error!("{message}"),
             "warn" => log::warn!("{message}"),
-            "debug" => log::debug!("{message}"),
+            "debug" | "trace" => log::debug!("{message}"),
             _ => log::info!("{message}"),
         }
         Ok(Map::new())

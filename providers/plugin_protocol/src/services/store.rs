@@ -48,7 +48,9 @@ impl Services {
                 let mut entries = self.entries(&path)?;
                 entries.insert(key.to_owned(), json!(value));
                 if entries.len() > MAX_ENTRIES {
-                    return Err(Refused::invalid(format!("at most {MAX_ENTRIES} values are kept for a plugin")));
+                    return Err(Refused::invalid(format!(
+                        "at most {MAX_ENTRIES} values are kept for a plugin"
+                    )));
                 }
                 self.write(&path, &entries)?;
             }
@@ -66,7 +68,8 @@ impl Services {
 
     fn file(&self) -> Result<PathBuf, Refused> {
         let state = self.host.environment.directory(Directory::State);
-        let state = state.ok_or_else(|| Refused::new(RefusalCode::Unavailable, "no home directory is known"))?;
+        let state =
+            state.ok_or_else(|| Refused::new(RefusalCode::Unavailable, "no home directory is known"))?;
         Ok(state.join("ee-auth").join("plugins").join(format!("{}.json", self.namespace)))
     }
 

@@ -40,7 +40,9 @@ fn a_store_keeps_what_a_plugin_gives_it_and_from_others() {
 fn a_store_has_bounds() {
     let fake = Fake::new();
     let mine = services(&fake);
-    let set = |key: &str, value: &str| reply(&mine, json!({"event": "store", "op": "set", "key": key, "value": value}));
+    let set = |key: &str, value: &str| {
+        reply(&mine, json!({"event": "store", "op": "set", "key": key, "value": value}))
+    };
     assert_eq!(set("", "x")["ok"], false);
     assert_eq!(set(&"k".repeat(129), "x")["ok"], false);
     assert_eq!(set("k", &"v".repeat(64 * 1024 + 1))["ok"], false);
@@ -54,7 +56,8 @@ fn a_store_has_bounds() {
 fn requests_go_to_declared_hosts_alone_and_over_tls() {
     let fake = Fake::new().with_response(answer(200, r#"{"data": 1}"#));
     let mine = services(&fake);
-    let get = |url: &str| reply(&mine, json!({"event": "http", "url": url, "headers": {"X-Vault-Token": "t"}}));
+    let get =
+        |url: &str| reply(&mine, json!({"event": "http", "url": url, "headers": {"X-Vault-Token": "t"}}));
     for url in [
         "https://evil.example/",
         "https://vault.example.com:8443/",
@@ -87,7 +90,8 @@ fn a_person_is_asked_only_in_a_login_and_sees_who_asks() {
     assert_eq!(reply(&mine, code)["ok"], true);
     assert_eq!(fake.shown()[0].as_str(), "https://vault.example.com/device");
     assert!(fake.told()[0].contains("ABCD-1234"));
-    let code = json!({"event": "prompt", "kind": "code", "message": "x", "url": "javascript:alert(1)", "code": "A"});
+    let code =
+        json!({"event": "prompt", "kind": "code", "message": "x", "url": "javascript:alert(1)", "code": "A"});
     assert_eq!(reply(&mine, code)["ok"], false);
 }
 

@@ -41,8 +41,11 @@ impl Pin {
         if read {
             return Ok(Self(pin));
         }
-        Err(Error::invalid("sha256", format!("`sha256` is {}, and must be 64 hexadecimal digits", quoted(text)))
-            .hint("`ee-auth plugin add FILE` writes it; so does `sha256sum FILE`"))
+        Err(Error::invalid(
+            "sha256",
+            format!("`sha256` is {}, and must be 64 hexadecimal digits", quoted(text)),
+        )
+        .hint("`ee-auth plugin add FILE` writes it; so does `sha256sum FILE`"))
     }
 
     /// The pin of these bytes.
@@ -93,7 +96,9 @@ pub fn vouch(host: &Host, path: &Path, pin: Option<&Pin>) -> Result<Vouched, Err
         _ => unreadable(&error, false),
     })?;
     if status.kind != FileKind::Regular {
-        return Err(Error::invalid("no_file", "it is not a regular file").hint("name the plugin's file itself"));
+        return Err(
+            Error::invalid("no_file", "it is not a regular file").hint("name the plugin's file itself")
+        );
     }
     let canonical = host.files.canonical(path).map_err(|error| unreadable(&error, false))?;
     let watch = Watch { host, user: host.environment.user_id() };
@@ -148,7 +153,11 @@ pub fn private_copy(host: &Host, vouched: &Vouched) -> Result<PathBuf, Error> {
     }
     // A cache that others can write is no private place.
     Watch { host, user: host.environment.user_id() }.path(&copy).map_err(|error| {
-        untrusted("permissions", format!("its private copy would not be private: {error}"), "see the message".to_owned())
+        untrusted(
+            "permissions",
+            format!("its private copy would not be private: {error}"),
+            "see the message".to_owned(),
+        )
     })?;
     Ok(copy)
 }
@@ -182,7 +191,10 @@ impl Watch<'_> {
                 return Err(untrusted(
                     "permissions",
                     format!("{} can be written by {writers}, who could replace it", directory.display()),
-                    format!("`chmod go-w {}`, or put the plugin into a directory of your own", directory.display()),
+                    format!(
+                        "`chmod go-w {}`, or put the plugin into a directory of your own",
+                        directory.display()
+                    ),
                 ));
             }
             entered = directory;
@@ -208,7 +220,8 @@ impl Watch<'_> {
             Some(owner) if owner != 0 && Some(owner) != self.user => Err(untrusted(
                 "owner",
                 format!("{} belongs to another user (number {owner})", what.display()),
-                "a plugin runs with all your rights: copy it to a directory of your own if you trust it".to_owned(),
+                "a plugin runs with all your rights: copy it to a directory of your own if you trust it"
+                    .to_owned(),
             )),
             _ => Ok(()),
         }

@@ -39,6 +39,22 @@ pub(crate) fn config(world: &mut World, request: &Request) -> Answer {
     Ok(Reply::json(200, &json!({"name": format!("projects/{project}/config"), "maxConcurrentExports": "2"})))
 }
 
+/// `GET /v1alpha/projects/P/assets/A:listImages`: a collection of one image, as GDAL's EEDA driver reads it.
+pub(crate) fn images(world: &mut World, request: &Request) -> Answer {
+    check_access(world, request)?;
+    let collection = request.path.trim_start_matches("/v1alpha/").trim_end_matches(":listImages");
+    let image = json!({
+        "type": "IMAGE",
+        "name": format!("{collection}/ONE"),
+        "id": "ONE",
+        "startTime": "2020-01-01T00:00:00Z",
+        "endTime": "2020-01-02T00:00:00Z",
+        "updateTime": "2020-01-03T00:00:00Z",
+        "bands": [],
+    });
+    Ok(Reply::json(200, &json!({"images": [image]})))
+}
+
 /// `GET /$discovery/rest`: the description from which earthengine-api makes its calls, cut down to those above.
 pub(crate) fn discovery(world: &mut World, _: &Request) -> Answer {
     let method = |id: &str, http_method: &str, suffix: &str, response: &str| {
@@ -70,7 +86,16 @@ pub(crate) fn discovery(world: &mut World, _: &Request) -> Answer {
                 "prettyPrint": {"type": "boolean", "location": "query"},
             },
             "schemas": {"Any": {"id": "Any", "type": "object", "properties": {}}},
-            "resources": {"projects": {"resources": {
+            "resources": {"projects": {"methods": {
+                "getConfig": {
+                    "id": "earthengine.projects.getConfig",
+                    "path": "v1/{+name}",
+                    "httpMethod": "GET",
+                    "parameterOrder": ["name"],
+                    "parameters": {"name": {"type": "string", "required": true, "location": "path"}},
+                    "response": {"$ref": "Any"},
+                },
+            }, "resources": {
                 "algorithms": {"methods": {"list": method("algorithms.list", "GET", "algorithms", "Any")}},
                 "value": {"methods": {"compute": compute}},
             }}},

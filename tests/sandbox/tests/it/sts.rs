@@ -150,7 +150,10 @@ fn a_request_that_was_signed_for_aws_is_verified() {
         ("x", "The token is not JSON."),
         ("{}", "There is no URL."),
         (r#"{"url":"https://sts.evil.example"}"#, "The URL is not of AWS STS."),
-        (r#"{"url":"https://sts.us-east-1.amazonaws.com?Action=AssumeRole"}"#, "The request is not GetCallerIdentity."),
+        (
+            r#"{"url":"https://sts.us-east-1.amazonaws.com?Action=AssumeRole"}"#,
+            "The request is not GetCallerIdentity.",
+        ),
         (
             r#"{"url":"https://sts.us-east-1.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15","method":"POST","headers":[]}"#,
             "The header x-goog-cloud-target-resource is missing.",

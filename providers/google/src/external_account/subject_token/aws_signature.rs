@@ -108,9 +108,14 @@ fn signed_headers(
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
     use percent_encoding::percent_decode_str;
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
 
     use super::*;
 
@@ -196,5 +201,50 @@ mod tests {
         );
         let expected = by_hand(&canonical, "20260101T000000Z", "us-east-2", "sts", &keys);
         assert!(authorization.ends_with(&format!("Signature={expected}")), "{authorization}");
+    }
+
+    /// What a program sees that listens to everything.
+    #[derive(Clone, Default)]
+    struct Listener(Arc<Mutex<String>>);
+
+    impl Visit for Listener {
+        fn record_debug(&mut self, _field: &Field, value: &dyn fmt::Debug) {
+            self.0.lock().unwrap().push_str(&format!("{value:?}"));
+        }
+    }
+
+    impl Subscriber for Listener {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_program_that_listens_hears_no_session_token() {
+        let keys = Keys { session_token: Some("a session".into()), ..published() };
+        let url = Url::parse("https://sts.us-east-2.amazonaws.com").unwrap();
+        let listener = Listener::default();
+        with_default(listener.clone(), || {
+            tracing::trace!(heard = "this");
+            signed_headers(&url, "us-east-2", &keys, &[], at("2026-01-01T00:00:00Z")).unwrap();
+        });
+        let heard = listener.0.lock().unwrap();
+        assert!(heard.contains("this") && !heard.contains("a session"), "{heard}");
     }
 }

@@ -2,152 +2,31 @@
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "the tests write the scripts that are run")]
 
-use std::ffi::OsString;
+mod machine;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ee_auth_core::host::{Directory, Environment, Host};
 use ee_auth_core::{
-    Chain, Error, Exchange, Expectation, Finding, Found, LoggedIn, LoginRequest, Member, OptionValue,
-    Options, Outcome, Provider, Scopes, Search, Settings, SkipReason, Token,
+    Chain, Exchange, Expectation, Finding, LoggedIn, LoginRequest, Member, OptionValue, Options, Outcome,
+    Provider, Scopes, Search, Settings, SkipReason,
 };
 use ee_auth_fake::{Fake, answer};
 use ee_auth_plugin_protocol::trust::Pin;
-use tempfile::TempDir;
 
+use self::machine::Machine;
 use super::*;
-
-/// The system's files, processes and clock, with variables, directories, a person and a network of the test's own.
-struct Machine {
-    directory: TempDir,
-    fake: Fake,
-}
-
-struct Variables {
-    fake: Fake,
-    directory: PathBuf,
-}
-
-impl Environment for Variables {
-    fn variable_os(&self, name: &str) -> Option<OsString> {
-        self.fake.host().environment.variable_os(name)
-    }
-
-    fn names(&self) -> Vec<String> {
-        self.fake.host().environment.names()
-    }
-
-    fn directory(&self, which: Directory) -> Option<PathBuf> {
-        Some(self.directory.join(format!("{which:?}")))
-    }
-
-    fn user_id(&self) -> Option<u32> {
-        ee_auth_host::system().environment.user_id()
-    }
-}
-
-impl Machine {
-    fn new() -> Self {
-        Self::with(Fake::new())
-    }
-
-    fn with(fake: Fake) -> Self {
-        fake.set_variable("PATH", "/usr/local/bin:/usr/bin:/bin");
-        let directory = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o700)).tempdir().unwrap();
-        Self { directory, fake }
-    }
-
-    fn host(&self) -> Host {
-        let system = ee_auth_host::system();
-        let variables = Variables { fake: self.fake.clone(), directory: self.directory.path().to_owned() };
-        let fake = self.fake.host();
-        Host { environment: Arc::new(variables), person: fake.person, http: fake.http, ..system }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    /// A script with this body; its path.
-    fn script(&self, name: &str, body: &str) -> String {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    /// A plugin whose script has this body.
-    fn plugin(&self, body: &str) -> Plugin<'_> {
-        let command = self.script("plugin", body);
-        let mut options = Options::default();
-        options.set("command", OptionValue::Strings(vec![command]));
-        options.set("timeout", OptionValue::Duration(Duration::from_secs(20)));
-        Plugin { machine: self, options }
-    }
-}
-
-struct Plugin<'a> {
-    machine: &'a Machine,
-    options: Options,
-}
-
-impl Plugin<'_> {
-    fn set(mut self, name: &str, value: OptionValue) -> Self {
-        self.options.set(name, value);
-        self
-    }
-
-    fn protocol(self, name: &str) -> Self {
-        self.set("protocol", OptionValue::String(name.to_owned()))
-    }
-
-    fn provider(&self) -> PluginProvider {
-        provider("vault", &self.options).unwrap()
-    }
-
-    fn find(&self) -> Finding {
-        let search = Search::with_defaults(self.machine.host());
-        pollster::block_on(self.provider().find(&search))
-    }
-
-    fn found(&self) -> Found {
-        match self.find() {
-            Finding::Found(found) => *found,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn error(&self) -> Error {
-        match self.find() {
-            Finding::Failed(error) => {
-                assert!(error.next_step().is_some(), "{error:?}");
-                assert!(!error.message().contains(char::is_control), "{error:?}");
-                error
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn exchange(&self, found: &Found) -> Result<Token, Error> {
-        let exchange = Exchange { host: self.machine.host(), settings: Settings::default() };
-        pollster::block_on(found.source.exchange(&exchange))
-    }
-
-    fn token(&self) -> String {
-        self.exchange(&self.found()).unwrap().secret().to_owned()
-    }
-}
 
 /// A script that answers with this line, after it has read the request.
 fn answers(line: &str) -> String {
     format!("cat > \"$HOME/request\" 2>/dev/null || cat > /dev/null\nprintf '%s\\n' '{line}'")
 }
 
-const SUCCESS: &str = r#"{"version":1,"success":true,"access_token":"t0ken","principal":"ada@example.com","project":"p"}"#;
+const SUCCESS: &str =
+    r#"{"version":1,"success":true,"access_token":"t0ken","principal":"ada@example.com","project":"p"}"#;
 
 #[test]
 fn a_request_goes_in_and_a_token_comes_out() {
@@ -235,10 +114,18 @@ fn each_breach_is_said_in_words() {
         ("echo garbage", "protocol.malformed", "not JSON"),
         (r#"printf '{"version":1,"succ'"#, "protocol.truncated", "breaks off"),
         ("head -c 100000000 /dev/zero | tr '\\0' x", "protocol.too_large", "more than 1048576 bytes"),
-        (r#"echo '{"version":1,"success":false,"code":"x"}'; echo '{"version":1,"success":true}'"#, "protocol.two_answers", "more than once"),
+        (
+            r#"echo '{"version":1,"success":false,"code":"x"}'; echo '{"version":1,"success":true}'"#,
+            "protocol.two_answers",
+            "more than once",
+        ),
         (r"printf '\377\376'", "protocol.encoding", "not UTF-8"),
         (r#"echo '{"version":1,"success":true}'"#, "protocol.no_token", "gives no `access_token`"),
-        (r#"echo '{"version":1,"success":true,"access_token":"t","expiration_time":1000}'"#, "protocol.expired", "expired already"),
+        (
+            r#"echo '{"version":1,"success":true,"access_token":"t","expiration_time":1000}'"#,
+            "protocol.expired",
+            "expired already",
+        ),
         ("kill -SEGV $$", "protocol.crash", "signal"),
         (r#"echo '{"version":1,"success":true,"access_token":"t"}'; exit 7"#, "protocol.crash", "status 7"),
         ("exit 7", "protocol.crash", "status 7"),
@@ -287,7 +174,8 @@ fn a_deadline_ends_it_and_all_that_it_started() {
 /// orphans here.
 fn is_gone(pid: &Path) -> bool {
     let pid = fs::read_to_string(pid).unwrap();
-    let state = std::process::Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().unwrap().stdout;
+    let state =
+        std::process::Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().unwrap().stdout;
     state.trim_ascii().is_empty() || state.trim_ascii().starts_with(b"Z")
 }
 
@@ -307,7 +195,11 @@ fn a_pinned_file_runs_as_it_was_hashed() {
     let machine = Machine::new();
     // It replaces itself while it runs, and answers with where it runs from.
     let own = machine.path("plugin");
-    let body = format!("echo '#!/bin/sh' > {}.new && mv {0}.new {0}\necho \"$0\" >&2\n{}", own.display(), answers(SUCCESS));
+    let body = format!(
+        "echo '#!/bin/sh' > {}.new && mv {0}.new {0}\necho \"$0\" >&2\n{}",
+        own.display(),
+        answers(SUCCESS)
+    );
     let plugin = machine.plugin(&body);
     let pin = Pin::of(&fs::read(&own).unwrap()).to_string();
     let plugin = plugin.set("sha256", OptionValue::String(pin.clone()));
@@ -363,7 +255,9 @@ fn what_is_not_there_or_no_program_is_invalid() {
 fn a_bare_name_is_looked_for_among_the_plugins_alone() {
     let machine = Machine::new();
     let elsewhere = machine.script("bin/tool", &answers(SUCCESS));
-    machine.fake.set_variable("PATH", format!("{}:/usr/bin:/bin", Path::new(&elsewhere).parent().unwrap().display()));
+    machine
+        .fake
+        .set_variable("PATH", format!("{}:/usr/bin:/bin", Path::new(&elsewhere).parent().unwrap().display()));
     let plugin = machine.plugin("true").set("command", OptionValue::Strings(vec!["tool".to_owned()]));
     assert_eq!(plugin.error().code(), "invalid.no_such_file");
     machine.script("Data/ee-auth/plugins/tool", &answers(SUCCESS));
@@ -386,7 +280,8 @@ fn another_principal_than_expected_is_rejected() {
     let plugin = machine.plugin(&answers(SUCCESS));
     let expect = Expectation { principal: Some("grace@example.com".to_owned()), project: None };
     let member = Member { expect, ..Member::new("vault", Arc::new(plugin.provider())) };
-    let resolution = pollster::block_on(Chain::new(vec![member]).resolve(&Search::with_defaults(machine.host())));
+    let resolution =
+        pollster::block_on(Chain::new(vec![member]).resolve(&Search::with_defaults(machine.host())));
     let error = resolution.result.err().unwrap();
     assert_eq!(error.code(), "rejected.unexpected");
     assert!(error.message().contains("is ada@example.com"), "{error}");
@@ -401,7 +296,10 @@ fn another_principal_than_expected_is_rejected() {
 
 #[test]
 fn an_id_token_is_exchanged_where_there_is_an_audience() {
-    let fake = Fake::new().with_response(answer(200, r#"{"access_token":"exchanged","expires_in":3600,"token_type":"Bearer"}"#));
+    let fake = Fake::new().with_response(answer(
+        200,
+        r#"{"access_token":"exchanged","expires_in":3600,"token_type":"Bearer"}"#,
+    ));
     let machine = Machine::with(fake);
     let id_token = r#"{"version":1,"success":true,"token_type":"urn:ietf:params:oauth:token-type:id_token","id_token":"a.b.c"}"#;
     let plugin = machine.plugin(&answers(id_token));
@@ -414,7 +312,10 @@ fn an_id_token_is_exchanged_where_there_is_an_audience() {
 
 #[test]
 fn googles_executables_run_as_they_are() {
-    let fake = Fake::new().with_response(answer(200, r#"{"access_token":"exchanged","expires_in":3600,"token_type":"Bearer"}"#));
+    let fake = Fake::new().with_response(answer(
+        200,
+        r#"{"access_token":"exchanged","expires_in":3600,"token_type":"Bearer"}"#,
+    ));
     let machine = Machine::with(fake);
     let body = r#"[ "$GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES" = 1 ] || exit 1
 printf '{\n "version": 1, "success": true,\n "token_type": "%s",\n "id_token": "a.b.c" }\n' "$GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE""#;
@@ -444,7 +345,10 @@ fn a_bare_token_is_taken_from_standard_output() {
     let error = failing.error();
     assert_eq!(error.code(), "protocol.crash");
     assert!(error.message().contains("Error: not signed in"), "{error}");
-    assert_eq!(machine.plugin("echo You are not signed in").protocol("token-stdout").error().code(), "protocol.token");
+    assert_eq!(
+        machine.plugin("echo You are not signed in").protocol("token-stdout").error().code(),
+        "protocol.token"
+    );
 }
 
 /// A script that speaks with the host, a line each way.
@@ -483,7 +387,10 @@ fn events_are_replied_to_until_the_answer() {
     let machine = Machine::with(fake);
     let plugin = machine.plugin(DIALOGUE).protocol("events");
     let Finding::Skipped(skip) = plugin.find() else { panic!("nobody has signed in yet") };
-    assert_eq!((skip.reason, skip.message.as_str()), (SkipReason::InteractionRequired, "vault says: sign in first"));
+    assert_eq!(
+        (skip.reason, skip.message.as_str()),
+        (SkipReason::InteractionRequired, "vault says: sign in first")
+    );
     let exchange = Exchange { host: machine.host(), settings: Settings::default() };
     let request = LoginRequest { exchange, scopes: Scopes::earth_engine(), client: None, quiet: false };
     let provider = plugin.provider();

@@ -1,0 +1,272 @@
+//! `exec`: a command with a credential that stays fresh, which behaves as if it had been run alone.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, kill_process_group, waitpid};
+
+use crate::support::{Machine, run_with_input, there_is};
+
+/// A machine with a service account's key.
+fn machine() -> Machine {
+    Machine::with_google().with_key()
+}
+
+/// Starts a shell script under `exec`, in a process group of its own.
+fn start(machine: &Machine, script: &str) -> (Child, BufReader<std::process::ChildStdout>) {
+    use std::os::unix::process::CommandExt;
+    let mut command = machine.command(["exec", "--", "sh", "-c", script]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().expect("it can be run");
+    let output = BufReader::new(child.stdout.take().expect("a pipe"));
+    (child, output)
+}
+
+fn line(from: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    from.read_line(&mut line).expect("a line");
+    line.trim().to_owned()
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+fn number(text: &str) -> Pid {
+    Pid::from_raw(text.parse().unwrap_or_else(|_| panic!("{text} is no process"))).expect("a process")
+}
+
+/// The state of a process, as `ps` shows it; `None` where there is none.
+fn state(process: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.as_raw_nonzero())).ok()?;
+    stat.rsplit_once(')')?.1.trim().chars().next()
+}
+
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
+const ASK: &str = r#"curl -q --silent --fail -H "Metadata-Flavor: Google" \
+    "http://$GCE_METADATA_HOST/computeMetadata/v1/instance/service-accounts/default/token""#;
+
+#[test]
+fn the_command_finds_a_credential() {
+    if !there_is("curl") {
+        eprintln!("SKIPPED: there is no curl");
+        return;
+    }
+    let machine = machine();
+    let output = machine.run(["exec", "--via", "both", "--", "sh", "-c", ASK]).expect(0);
+    assert!(
+        output.json()["access_token"].as_str().is_some_and(|token| token.starts_with("ya29.")),
+        "{output}"
+    );
+    // Without `--`, too. What follows belongs to the command.
+    machine.run(["exec", "sh", "-c", "exit 7", "--via"]).expect(7);
+
+    let show = r#"stat -c '%a' "$GOOGLE_APPLICATION_CREDENTIALS"; echo "$GOOGLE_APPLICATION_CREDENTIALS"; cat "$GOOGLE_APPLICATION_CREDENTIALS""#;
+    let output = machine.run(["exec", "--", "sh", "-c", show]).expect(0);
+    let [mode, path, content] = output.stdout.lines().collect::<Vec<_>>()[..] else { panic!("{output}") };
+    assert_eq!(mode, "600");
+    assert!(!Path::new(path).exists(), "it is gone");
+    let content: serde_json::Value = serde_json::from_str(content).expect("JSON");
+    assert_eq!(content["type"], "external_account_authorized_user");
+    assert_eq!(content["quota_project_id"], "ee-auth-sandbox");
+
+    let names = "env | cut -d= -f1";
+    let file = machine.run(["exec", "--via", "file", "--", "sh", "-c", names]).expect(0);
+    assert!(!file.stdout.contains("GCE_METADATA"), "{file}");
+    let metadata = machine.with("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere");
+    let metadata = metadata.run(["exec", "--via", "metadata", "--", "sh", "-c", names]).expect(0);
+    assert!(!metadata.stdout.contains("GOOGLE_APPLICATION_CREDENTIALS"), "{metadata}");
+    assert!(!metadata.stdout.contains("NO_GCE_CHECK"), "it would turn the metadata server off\n{metadata}");
+}
+
+#[test]
+fn without_a_credential_nothing_is_run() {
+    let machine = Machine::new();
+    let ran = machine.working().join("ran");
+    let output = machine.run(["exec", "--no-input", "--", "touch", "ran"]).expect(4);
+    assert!(output.stderr.starts_with("error: no Earth Engine credential"), "{output}");
+    let machine = self::machine();
+    machine.google().fail("token=invalid_grant".parse().expect("a fault"));
+    machine.run(["exec", "--", "touch", "ran"]).expect(5);
+    assert!(!ran.exists() && !machine.working().join("ran").exists());
+    machine.run(["exec"]).expect(2);
+    machine.run(["exec", "--via", "pigeon", "--", "true"]).expect(2);
+}
+
+#[test]
+fn statuses_and_streams_are_the_commands_own() {
+    let machine = machine();
+    let shell = |script: &str| machine.run(["exec", "--", "sh", "-c", script]);
+    let output = shell("echo out; echo err >&2; exit 42").expect(42);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("out\n", "err\n"));
+    shell("kill -TERM $$").expect(128 + 15);
+    shell("kill -KILL $$").expect(128 + 9);
+    machine.run(["exec", "--", "/no/such/program"]).expect(127);
+    machine.run(["exec", "--", "no-such-program"]).expect(127);
+    machine.run(["exec", "--", "/etc/passwd"]).expect(126);
+    let output = run_with_input(&mut machine.command(["exec", "--", "cat"]), b"in\n").expect(0);
+    assert_eq!(output.stdout, "in\n");
+}
+
+#[test]
+fn signals_reach_the_command_and_the_file_goes() {
+    let machine = machine();
+    for signal in ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2"] {
+        let script = format!(
+            "trap 'echo got; exit 9' {signal}; echo $GOOGLE_APPLICATION_CREDENTIALS; while :; do sleep 0.05; done"
+        );
+        let (mut child, mut output) = start(&machine, &script);
+        let file = line(&mut output);
+        assert!(Path::new(&file).is_file());
+        let raw = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status();
+        assert!(raw.expect("there is kill").success());
+        assert_eq!(line(&mut output), "got", "{signal}");
+        assert_eq!(child.wait().expect("it ends").code(), Some(9), "{signal}");
+        assert!(!Path::new(&file).exists(), "{signal}");
+    }
+    // One that ends the command ends it here, with the status of a shell.
+    let (mut child, mut output) = start(&machine, "echo $GOOGLE_APPLICATION_CREDENTIALS; exec sleep 1000");
+    let file = line(&mut output);
+    kill_process(pid(&child), Signal::TERM).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(128 + 15));
+    assert!(!Path::new(&file).exists());
+}
+
+#[test]
+fn what_was_ignored_stays_ignored() {
+    let machine = machine();
+    let script =
+        format!("trap '' HUP; exec {} exec -- sh -c 'kill -HUP $$; echo lives'", crate::support::PROGRAM);
+    let mut command = machine.command(["explain"]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).env_clear();
+    for (name, value) in command.env_clear().get_envs() {
+        if let Some(value) = value {
+            shell.env(name, value);
+        }
+    }
+    let with = self::machine();
+    let mut program = with.command(["token"]);
+    let envs: Vec<_> = program.get_envs().filter_map(|(n, v)| Some((n.to_owned(), v?.to_owned()))).collect();
+    shell.envs(envs);
+    drop(program.stdin(Stdio::null()));
+    let output = crate::support::run(&mut shell).expect(0);
+    assert_eq!(output.stdout, "lives\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_command_learns_that_the_helper_was_killed() {
+    let machine = machine();
+    let (mut child, mut output) =
+        start(&machine, "trap 'echo told; exit' TERM; echo $$; while :; do sleep 0.05; done");
+    let command = number(&line(&mut output));
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    assert_eq!(line(&mut output), "told");
+    wait_for("the command has ended", || matches!(state(command), None | Some('Z')));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_helper_ends_with_the_command_whoever_is_left() {
+    let machine = machine();
+    let (mut child, mut output) = start(&machine, "sleep 1000 & echo $!; echo $$; read wait");
+    let (grandchild, command) = (number(&line(&mut output)), number(&line(&mut output)));
+    kill_process(command, Signal::KILL).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(128 + 9));
+    kill_process(grandchild, Signal::KILL).expect("what the command left behind is left alone");
+}
+
+/// As a shell with job control sees it: the whole group stops and goes on.
+#[cfg(target_os = "linux")]
+#[test]
+fn stopping_and_going_on() {
+    let machine = machine();
+    let script = "echo $$; while :; do sleep 0.05; done";
+    for (to_group, signal) in [(false, Signal::TSTP), (true, Signal::TSTP)] {
+        let (mut child, mut output) = start(&machine, script);
+        let command = number(&line(&mut output));
+        let send = |signal| match to_group {
+            true => kill_process_group(pid(&child), signal),
+            false => kill_process(pid(&child), signal),
+        };
+        send(signal).expect("it runs");
+        // An orphaned process group is not stopped by it (POSIX), and this one may be; SIGSTOP always is.
+        kill_process(command, Signal::STOP).expect("it runs");
+        let stopped = waitpid(Some(pid(&child)), WaitOptions::UNTRACED).expect("a state").expect("a state").1;
+        assert!(stopped.stopped(), "its parent sees that it has stopped");
+        assert_eq!(state(command), Some('T'));
+        send(Signal::CONT).expect("it runs");
+        wait_for("both go on", || {
+            state(command).is_some_and(|state| state != 'T')
+                && state(pid(&child)).is_some_and(|state| state != 'T')
+        });
+        kill_process(pid(&child), Signal::TERM).expect("it runs");
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code().or(status.signal()), Some(128 + 15));
+    }
+}
+
+#[test]
+fn a_login_that_would_be_used_is_told_of_and_can_be_hidden() {
+    let machine = machine().with_login();
+    let login = machine.home().join(".config/earthengine/credentials");
+    machine.write("data.txt", "data");
+    let show = "test -e \"$HOME/.config/earthengine/credentials\" && echo login; cat \"$HOME/data.txt\"; echo new >\"$HOME/new.txt\"";
+    let output = machine.run(["exec", "--", "sh", "-c", show]).expect(0);
+    assert_eq!(output.stdout, "login\ndata");
+    assert!(
+        output.stderr.contains("--isolate-home") && output.stderr.contains(login.to_str().expect("UTF-8"))
+    );
+    let quiet = machine.run(["exec", "-q", "--", "true"]).expect(0);
+    assert_eq!(quiet.stderr, "");
+
+    std::fs::remove_file(machine.home().join("new.txt")).expect("it was made");
+    let output = machine.run(["exec", "--isolate-home", "--", "sh", "-c", show]).expect(0);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("data", ""));
+    assert!(login.is_file(), "it is hidden, not gone");
+    assert_eq!(std::fs::read_to_string(machine.home().join("new.txt")).expect("it is kept"), "new\n");
+    let left = std::fs::read_dir(machine.home()).expect("a home").filter_map(Result::ok);
+    assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".ee-auth")));
+
+    // The same login is no other one.
+    let own = Machine::with_google().with_login();
+    let output = own.run(["exec", "--", "true"]).expect(0);
+    assert_eq!(output.stderr, "");
+}
+
+#[test]
+fn a_token_endpoint_that_fails_is_not_felt_while_the_token_is_valid() {
+    if !there_is("curl") {
+        eprintln!("SKIPPED: there is no curl");
+        return;
+    }
+    let machine = machine();
+    let script = format!("while read line; do {ASK} >/dev/null; echo $?; done");
+    let (mut child, mut output) = start(&machine, &script);
+    let mut input = child.stdin.take().expect("a pipe");
+    let mut ask = || {
+        input.write_all(b"\n").expect("it reads");
+        line(&mut output)
+    };
+    assert_eq!(ask(), "0");
+    machine.google().fail("all=reset".parse().expect("a fault"));
+    for _ in 0..10 {
+        assert_eq!(ask(), "0");
+    }
+    drop(input);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).expect("an end");
+    assert_eq!(rest, "");
+}

@@ -1,0 +1,129 @@
+//! The endpoint of `exec` and `serve` beside a bare hyper server that answers the same bytes, as wrk sees them; and the
+//! endpoint while a refresh takes five seconds.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a bench is the world outside"
+)]
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ee_auth_core::host::BoxFuture;
+use ee_auth_core::{Credential, Error, Exchange, Found, Secret, Settings, Token, TokenSource};
+use ee_auth_serve::{Address, Listener, Options, Profiles, Served, Server};
+use http_body_util::Full;
+use hyper::Response;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+
+const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
+
+/// As many as `ee-auth serve` has on the machine that is measured.
+const THREADS: usize = 2;
+
+/// A token as long as Google's, valid for so long, and exchanges that take so long from the second on.
+#[derive(Debug)]
+struct Source {
+    lifetime: Duration,
+    takes: Duration,
+    made: Arc<AtomicUsize>,
+}
+
+impl TokenSource for Source {
+    fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>> {
+        Box::pin(async move {
+            let made = self.made.fetch_add(1, Ordering::SeqCst);
+            if made > 0 {
+                exchange.host.clock.sleep(self.takes).await;
+            }
+            let now = exchange.host.clock.now();
+            Ok(Token::new(format!("{made:0>220}"), now, now + self.lifetime))
+        })
+    }
+}
+
+fn start(lifetime: Duration, takes: Duration) -> (Server, SocketAddr, Arc<AtomicUsize>) {
+    let made = Arc::new(AtomicUsize::new(0));
+    let found = Found::new(Source { lifetime, takes, made: made.clone() }, "the bench");
+    let exchange = Exchange { host: ee_auth_host::system(), settings: Settings::default() };
+    let credential = Credential::new("bench", &ee_auth_explicit::KIND, found, None, exchange);
+    credential.token().unwrap();
+    let listener = Listener::bind(&Address::any_loopback()).unwrap();
+    let Address::Tcp(address) = *listener.address() else { unreachable!() };
+    let options = Options { threads: THREADS, ..Options::default() };
+    let server =
+        Server::start(vec![listener], Secret::from("s"), Profiles::new(Served::new(credential)), options).unwrap();
+    (server, address, made)
+}
+
+/// hyper as it comes, with the same headers and a body of the same length.
+fn start_bare() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let body = format!(r#"{{"access_token":"{:0>220}","expires_in":3599,"token_type":"Bearer"}}"#, 0);
+            let body = Bytes::from(body);
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let body = body.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |_| {
+                        let answer = Response::builder()
+                            .header(CONTENT_TYPE, "application/json")
+                            .header("metadata-flavor", "Google")
+                            .header(CACHE_CONTROL, "no-store")
+                            .body(Full::new(body.clone()));
+                        async { Ok::<_, Infallible>(answer.unwrap()) }
+                    });
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        });
+    });
+    address
+}
+
+/// What wrk says of 64 connections for so many seconds: the lines that matter.
+fn wrk(address: SocketAddr, seconds: u32) -> Option<Vec<String>> {
+    let duration = format!("-d{seconds}s");
+    let url = format!("http://{address}{PATH}");
+    let arguments = ["-t2", "-c64", &duration, "--latency", "-H", "Metadata-Flavor: Google", &url];
+    let output = Command::new("wrk").args(arguments).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let wanted = ["Requests/sec", "50%", "99%", "Non-2xx", "Socket errors"];
+    let lines = text.lines().map(str::trim).filter(|line| wanted.iter().any(|word| line.starts_with(word)));
+    Some(lines.map(str::to_owned).collect())
+}
+
+fn main() {
+    let (_server, address, _) = start(Duration::from_secs(3600), Duration::ZERO);
+    let bare = start_bare();
+    for round in 1..=3 {
+        for (name, address) in [("bare hyper", bare), ("ee-auth", address)] {
+            match wrk(address, 5) {
+                Some(lines) => println!("round {round}, {name}: {}", lines.join("; ")),
+                None => return println!("SKIPPED: there is no wrk"),
+            }
+        }
+    }
+    // Replaced in the last quarter of its life, in an exchange as long as that.
+    let (_server, address, made) = start(Duration::from_secs(20), Duration::from_secs(5));
+    let lines = wrk(address, 24).unwrap_or_default();
+    println!("a refresh of 5 s: {}; {} exchanges", lines.join("; "), made.load(Ordering::SeqCst));
+}

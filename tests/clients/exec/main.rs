@@ -1,0 +1,178 @@
+//! Google's own clients under `ee-auth exec`, unmodified, as their registries have them.
+//!
+//! Each is a small program in this directory that answers one line for each that it reads. All go through the same three
+//! situations: a token in time, one that is replaced in mid-run, a token endpoint that fails. `run` installs the
+//! clients and starts this; by itself it skips what is not there, and says so.
+#![cfg(unix)]
+#![allow(clippy::disallowed_methods, reason = "the tests are the world outside: they start the clients")]
+
+#[allow(dead_code, reason = "it is shared with the other tests of the program")]
+#[path = "../../../cli/tests/it/support.rs"]
+mod support;
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
+
+use support::Machine;
+
+/// For how long Google's tokens are valid here. Every client takes one for almost expired.
+const LIFETIME: Duration = Duration::from_secs(12);
+
+/// A client that answers a line for each that it reads.
+struct Client {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Client {
+    /// Starts `program` with a script of this directory under `exec`.
+    fn start(machine: &Machine, via: &str, program: &Path, script: Option<&str>) -> Self {
+        let mut command = machine.command(["exec", "--via", via, "--"]);
+        // What is no interpreter is called by a script.
+        let shell = script.is_some_and(|script| script.ends_with(".sh"));
+        command.arg(if shell { Path::new("sh") } else { program }).args(script.map(|script| here().join(script)));
+        if let Some(clients) = clients() {
+            command.env("NODE_PATH", clients.join("node/node_modules"));
+            let path = path();
+            let paths = [clients.join("python/bin")].into_iter().chain(std::env::split_paths(&path));
+            command.env("PATH", std::env::join_paths(paths).expect("paths"));
+        }
+        command.env("EARTH_ENGINE", machine.google().base_url());
+        command.env("CLOUDSDK_CONFIG", machine.home().join("gcloud")).env("CLOUDSDK_CORE_DISABLE_PROMPTS", "1");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it can be run");
+        let input = child.stdin.take().expect("a pipe");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
+        Self { child, input, output }
+    }
+
+    fn ask(&mut self, number: u32) -> String {
+        writeln!(self.input, "{number}").expect("it reads");
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("it answers");
+        line.trim().to_owned()
+    }
+
+    #[track_caller]
+    fn expect(&mut self, answer: &str, number: u32) {
+        let said = self.ask(number);
+        assert!(said.starts_with(answer), "{answer} is wanted: {said}");
+    }
+
+    fn end(self) {
+        let Self { mut child, input, .. } = self;
+        drop(input);
+        assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+fn here() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/clients/exec")
+}
+
+fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_default()
+}
+
+/// Where `run` has put the clients.
+fn clients() -> Option<PathBuf> {
+    std::env::var_os("EE_AUTH_CLIENTS").map(PathBuf::from)
+}
+
+/// The program, if it is there; else says so.
+fn find(name: &str, program: &str) -> Option<PathBuf> {
+    let path = path();
+    let found = clients().and_then(|clients| {
+        let directories = [clients.clone(), clients.join("python/bin"), clients.join("rust/debug")];
+        let mut directories = directories.into_iter().chain(std::env::split_paths(&path));
+        directories.find_map(|directory| Some(directory.join(program)).filter(|file| file.is_file()))
+    });
+    if found.is_none() {
+        // Past the harness, which shows no words of a test that passes.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {name} is not here; tests/clients/exec/run installs what it can");
+    }
+    found
+}
+
+/// How often Google was asked for a token.
+fn exchanges(machine: &Machine) -> usize {
+    machine.google().requests().iter().filter(|request| request.path == "/token").count()
+}
+
+/// The three situations.
+fn situations(name: &str, via: &str, program: &str, script: Option<&str>) {
+    let Some(program) = find(name, program) else { return };
+    let machine = Machine::with_google().with_key();
+    let google = machine.google();
+    google.set_token_lifetime(LIFETIME);
+    let mut client = Client::start(&machine, via, &program, script);
+
+    // A token in time.
+    client.expect("ok", 1);
+    let before = exchanges(&machine);
+
+    // One that is replaced while it runs.
+    wait_for_expiry();
+    client.expect("ok", 2);
+    assert!(exchanges(&machine) > before, "{name}: there must have been an exchange");
+
+    // The token endpoint fails while there is a valid one.
+    let start = Instant::now();
+    client.expect("ok", 3);
+    google.fail("token=503".parse().expect("a fault"));
+    if start.elapsed() < LIFETIME / 4 {
+        client.expect("ok", 4);
+    }
+
+    // And thereafter: the client hears why, and what to do.
+    google.heal();
+    google.fail("token=invalid_grant".parse().expect("a fault"));
+    wait_for_expiry();
+    let said = client.ask(5);
+    assert!(said.starts_with("error"), "{name}: {said}");
+
+    // It gets over it, but for one that never asks again once it was refused.
+    google.heal();
+    if name != "google-cloud-auth" {
+        client.expect("ok", 6);
+    }
+    client.end();
+
+    // It has talked to us and to Earth Engine: whatever the machine's Google was asked for besides was a token for us.
+    for request in google.requests() {
+        let known = request.path == "/token" || request.path.starts_with("/v1") || request.path.contains("discovery");
+        assert!(known, "{name} asked for {}", request.path);
+    }
+}
+
+/// Expiry is a matter of time, which these clients have from the system.
+fn wait_for_expiry() {
+    std::thread::sleep(LIFETIME + Duration::from_secs(1));
+}
+
+macro_rules! clients {
+    ($($test:ident: $name:literal, $via:literal, $program:literal, $script:expr;)+) => {
+        $(#[test]
+        fn $test() {
+            situations($name, $via, $program, $script);
+        })+
+    };
+}
+
+clients! {
+    earthengine_api_by_file: "earthengine-api", "file", "python3", Some("earthengine_api.py");
+    earthengine_api_by_metadata: "earthengine-api", "metadata", "python3", Some("earthengine_api.py");
+    earthengine_api_by_both: "earthengine-api", "both", "python3", Some("earthengine_api.py");
+    google_auth_by_file: "google-auth", "file", "python3", Some("google_auth.py");
+    google_auth_by_metadata: "google-auth", "metadata", "python3", Some("google_auth.py");
+    google_auth_library_by_file: "google-auth-library", "file", "node", Some("google_auth_library.cjs");
+    google_auth_library_by_metadata: "google-auth-library", "metadata", "node", Some("google_auth_library.cjs");
+    earthengine_of_node: "@google/earthengine", "both", "node", Some("earthengine.cjs");
+    google_cloud_auth: "google-cloud-auth", "metadata", "client", None;
+    gdal: "GDAL's EEDA driver", "both", "ogrinfo", Some("gdal.sh");
+    gcloud: "gcloud", "both", "gcloud", Some("gcloud.sh");
+    earthengine_command: "the command earthengine", "both", "earthengine", Some("earthengine.sh");
+}
