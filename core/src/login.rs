@@ -64,9 +64,12 @@ impl LoginRequest {
             Presence::Absent => "a person would have to sign in, and nobody is to be asked",
             _ => "a person would have to paste a code, and there is no terminal to paste it into",
         };
+        let profile = self.exchange.settings.profile.as_ref();
+        let profile = profile.map(|name| format!(" --profile {name}")).unwrap_or_default();
+        let command = format!("ee-auth login{profile} --mode {mode}");
         Err(Error::new(Outcome::InteractionRequired, "", why).hint(format!(
-            "run `ee-auth login --mode {mode}` in a terminal, or `ee-auth login --mode {mode} --quiet`, which prints an \
-             address and the command that finishes the login"
+            "run `{command}` in a terminal, or `{command} --quiet`, which prints an address and the command that finishes \
+             the login"
         )))
     }
 }

@@ -16,6 +16,9 @@ pub trait TokenStore: Send + Sync + fmt::Debug {
     /// Keeps a token under `key`, in the place of another.
     fn save(&self, key: &TokenKey, token: &Token);
 
+    /// Keeps nothing under `key` any more: its credential is done with.
+    fn remove(&self, key: &TokenKey);
+
     /// Waits until no other process makes an exchange for `key`, and keeps others from it until what it answers is
     /// dropped. `None` where that cannot be had, or not in good time: then two exchanges may be made, and no harm done.
     fn turn<'a>(&'a self, key: &'a TokenKey) -> BoxFuture<'a, Option<Turn>>;

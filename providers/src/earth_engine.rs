@@ -102,10 +102,10 @@ fn refusal(response: &Response, project: &str, base: &str) -> Error {
             .hint("the token lacks the scope `earthengine`; ask for it with --scopes, or log in again"),
         (403, _) => Error::rejected("permission", said).hint(format!(
             "the account needs the roles Earth Engine Resource Viewer and Service Usage Consumer in {project}, or \
-             another project has to be named with --project"
+             another project has to be named: `ee-auth set-project ID`, or --project"
         )),
         (404, _) => Error::rejected("no_project", said)
-            .hint("name a project that exists with --project; its id is on https://console.cloud.google.com"),
-        _ => Error::rejected("refused", said).hint("name another project with --project, or use another credential"),
+            .hint("name a project that exists: `ee-auth set-project ID`, or --project; its id is on https://console.cloud.google.com"),
+        _ => Error::rejected("refused", said).hint("name another project (`ee-auth set-project ID`, or --project), or use another credential"),
     }
 }

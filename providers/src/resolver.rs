@@ -209,7 +209,7 @@ impl Resolver {
     }
 
     /// Where tokens are kept between processes, if they are.
-    fn store(&self, config: &Config) -> Result<Option<Arc<dyn TokenStore>>, Error> {
+    pub(crate) fn store(&self, config: &Config) -> Result<Option<Arc<dyn TokenStore>>, Error> {
         match config.cache_store.value {
             _ if self.no_cache => Ok(None),
             CacheStore::Disk => Ok(Some(Arc::new(DiskCache::new(self.host.clone())))),

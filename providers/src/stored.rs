@@ -4,9 +4,12 @@
 use std::path::PathBuf;
 
 use ee_auth_config::{Config, Origin, default_profile, set_default_profile};
-use ee_auth_core::{Error, Exchange, Host, ProfileName, ProjectCandidate, Search, Settings, resolve_project};
+use ee_auth_core::{
+    Error, Exchange, Finding, Host, ProfileName, ProjectCandidate, Provider, Search, Settings,
+    resolve_project,
+};
 use ee_auth_google::revocation;
-use ee_auth_persistent as persistent;
+use ee_auth_persistent::{self as persistent, Persistent};
 
 use crate::Resolver;
 
@@ -48,7 +51,14 @@ pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
             revoked = Some(told.map_err(keep)?);
         }
     }
+    let kept = pollster::block_on(Persistent.find(&search));
     let path = pollster::block_on(persistent::remove(search.host(), search.settings().profile.as_ref()))?;
+    if let (Finding::Found(found), Some(store)) = (kept, resolver.store(&config)?) {
+        // Nobody could find it any more. Removed all the same: it is good for an hour.
+        if let Some(mut key) = found.source.key() {
+            store.remove(key.complete(Persistent.kind().name, &search.settings().universe_domain));
+        }
+    }
     let project = stored.and_then(|document| document.text("project").ok()?);
     Ok(LoggedOut { path, revoked, project })
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Read};
 
+use ee_auth::host::Directory;
 use ee_auth::{
     Error, ExposeSecret, Host, LoginOutcome, LoginReport, Outcome, Resolver, Secret, UnfinishedLogin,
 };
@@ -18,8 +19,8 @@ const MAX_CODE: u64 = 64 * 1024;
 pub(crate) fn run(resolver: Resolver, options: Login, global: &Global, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     warn_of(&resolver.load()?);
-    let again = command_again(&options, global);
     let host = resolver.host().clone();
+    let again = command_again(&options, global, &host);
     let mut login = resolver.login().read_only(options.read_only).quiet(options.quiet).force(options.force);
     if let Some(mode) = options.mode {
         login = login.mode(mode);
@@ -57,11 +58,17 @@ fn read_code(host: &Host) -> Result<Secret, Error> {
 }
 
 /// What has to be given again to finish a login, beside the verifier and the code.
-fn command_again(options: &Login, global: &Global) -> Vec<String> {
+fn command_again(options: &Login, global: &Global, host: &Host) -> Vec<String> {
     let mut command = vec!["ee-auth".to_owned(), "login".to_owned()];
-    let config = global.config.as_ref().map(|path| path.display().to_string());
-    for (flag, value) in [("--config", &config), ("--profile", &global.profile), ("--scopes", &global.scopes)]
-    {
+    // The command may be run in another directory.
+    let working = host.environment.directory(Directory::Working).unwrap_or_default();
+    let config = global.config.as_ref().map(|path| working.join(path).display().to_string());
+    for (flag, value) in [
+        ("--config", &config),
+        ("--profile", &global.profile),
+        ("--project", &global.project),
+        ("--scopes", &global.scopes),
+    ] {
         if let Some(value) = value {
             command.push(format!("{flag}={value}"));
         }

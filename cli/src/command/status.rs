@@ -71,7 +71,11 @@ fn text(credential: &Credential, info: Option<&TokenInfo>, profile: Option<&str>
         "Project",
         &match credential.project() {
             Some(project) => format!("{} (from {})", project.id, project.origin),
-            None => format!("{} {} set EARTHENGINE_PROJECT", styled(CAREFUL, "none"), styled(NEXT, "fix:")),
+            None => format!(
+                "{} {} `ee-auth set-project ID` stores one, EARTHENGINE_PROJECT names one",
+                styled(CAREFUL, "none"),
+                styled(NEXT, "fix:")
+            ),
         },
     );
     if let Some(quota) = credential.quota_project() {

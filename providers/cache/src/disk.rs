@@ -99,6 +99,16 @@ impl TokenStore for DiskCache {
         }
     }
 
+    fn remove(&self, key: &TokenKey) {
+        let Some(path) = directory::file(&self.host, key) else { return };
+        if let Err(error) = self.host.files.remove(&path) {
+            self.tell(format!(
+                "{} could not be removed: {error}; `ee-auth cache clear` removes all",
+                path.display()
+            ));
+        }
+    }
+
     fn turn<'a>(&'a self, key: &'a TokenKey) -> BoxFuture<'a, Option<Turn>> {
         Box::pin(turn::take(self, key))
     }

@@ -19,7 +19,7 @@ use ee_auth_core::{
 };
 use ee_auth_google::{Content, Document, credential};
 
-pub use store::{StoredProfile, profiles, remove, set_project, store};
+pub use store::{StoredProfile, check_writable, profiles, remove, set_project, store};
 
 /// How `persistent` is configured: not at all. The profile chooses the file.
 pub const KIND: Kind = Kind {

@@ -50,6 +50,18 @@ pub async fn store(host: &Host, profile: Option<&ProfileName>, grant: &Grant) ->
     .await
 }
 
+/// Makes sure that a login could be stored, before somebody goes to the trouble of one.
+///
+/// # Errors
+/// Those of [`store()`], where a file of the usual size cannot be put beside the one that would be written.
+pub fn check_writable(host: &Host, profile: Option<&ProfileName>) -> Result<(), Error> {
+    let path = credentials_file(host, profile).ok_or_else(no_home)?;
+    let probe = path.with_file_name(".credentials.probe");
+    let written = host.files.write_private(&probe, &[b' '; 4096]);
+    let removed = host.files.remove(&probe);
+    written.and(removed).map_err(|error| unwritable(&path, &error))
+}
+
 /// Stores the project beside the login, as `earthengine set_project` does; with `None` it is removed, as `earthengine
 /// unset_project` does.
 ///
@@ -147,12 +159,14 @@ async fn change(
     change(&mut fields);
     let text =
         Zeroizing::new(serde_json::to_vec(&fields).map_err(|error| Error::internal(error.to_string()))?);
-    host.files.write_private(&path, &text).map_err(|error| {
-        Error::new(Outcome::Internal, "unwritable", format!("{} could not be written: {error}", path.display())).hint(
-            "nothing was changed; make room on the disk, or see who owns the file and its directory, and try again",
-        )
-    })?;
+    host.files.write_private(&path, &text).map_err(|error| unwritable(&path, &error))?;
     Ok(path)
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::new(Outcome::Internal, "unwritable", format!("{} could not be written: {error}", path.display())).hint(
+        "nothing was changed; make room on the disk, or see who owns the file and its directory, and try again",
+    )
 }
 
 /// What becomes of a file that holds no JSON object.

@@ -5,11 +5,11 @@ mod report;
 
 use std::sync::Arc;
 
-use ee_auth_config::Config;
+use ee_auth_config::{Config, Origin};
 use ee_auth_core::host::Presence;
 use ee_auth_core::{
-    AttemptOutcome, Chain, Error, Exchange, Finding, Found, LoggedIn, LoginRequest, Member, Outcome,
-    Provider, Resolution, Scopes, Search, Secret, Settings,
+    AttemptOutcome, Chain, Error, Exchange, Finding, Found, Grant, LoggedIn, LoginRequest, Member, Outcome,
+    Provider, Resolution, Scopes, Search, Secret, Settings, is_googles_own,
 };
 use ee_auth_google::oauth_client;
 use ee_auth_persistent::Persistent;
@@ -137,6 +137,10 @@ impl Login {
                 mode
             }
         };
+        if !self.quiet && mode.is_stored() {
+            // Whoever has signed in wants to have something of it.
+            ee_auth_persistent::check_writable(&host, search.settings().profile.as_ref())?;
+        }
         let logged_in = mode.login()?.log_in(&request).await;
         self.conclude(&config, &search, &request, &mode, logged_in).await
     }
@@ -154,10 +158,23 @@ impl Login {
         if let LoggedIn::Unfinished(unfinished) = logged_in {
             return Ok(LoginOutcome::Unfinished(UnfinishedLogin::new(mode, unfinished)));
         }
+        let logged_in = with_project(config, logged_in);
         let settled = settle(search, &mode.provider, logged_in).await?;
         let mut report = LoginReport::new(config, search, &request.exchange, mode, settled).await;
         report.warn_of_another(&self.resolver).await;
         Ok(LoginOutcome::LoggedIn(report))
+    }
+}
+
+/// What a login was granted, with the project that was named for it on the command line: whoever names one there wants to have
+/// it from then on.
+fn with_project(config: &Config, logged_in: LoggedIn) -> LoggedIn {
+    let named = config.project.as_ref().filter(|project| matches!(project.origin, Origin::Flag(_)));
+    match (logged_in, named) {
+        (LoggedIn::Granted(grant), Some(project)) if !is_googles_own(&project.value) => {
+            LoggedIn::Granted(Grant { project: Some(project.value.clone()), ..grant })
+        }
+        (logged_in, _) => logged_in,
     }
 }
 
@@ -229,8 +246,10 @@ async fn kept(
         return Ok(None);
     }
     let mode = Mode::stored();
-    let settled =
-        Settled { place: found.origin.clone(), found: *found, principal: None, warnings: Vec::new() };
+    let profile = search.settings().profile.as_ref();
+    let place = ee_auth_persistent::credentials_file(search.host(), profile).unwrap_or_default();
+    let place = place.display().to_string();
+    let settled = Settled { place, found: *found, principal: None, warnings: Vec::new() };
     let report = LoginReport::new(config, search, &request.exchange, &mode, settled).await;
     match &report.works {
         Ok(()) => Ok(Some(report)),
@@ -281,6 +300,9 @@ async fn log_in_for(config: &Config, chain: &Chain, search: &Search) -> Result<(
         "No provider of the chain has a credential. Logging in with {}: {}.",
         member.name, chosen.because
     ));
+    if chosen.is_stored() {
+        ee_auth_persistent::check_writable(search.host(), search.settings().profile.as_ref())?;
+    }
     let logged_in =
         member.provider.login().ok_or_else(|| Error::internal("a login that is none"))?.log_in(&request);
     let of_member = |error: Error| error.of_provider(&member.name);

@@ -76,6 +76,11 @@ impl Mode {
         Self { name: "persistent".to_owned(), provider: Arc::new(Persistent), because: NAMED }
     }
 
+    /// Whether what it is granted is ours to store.
+    pub(crate) fn is_stored(&self) -> bool {
+        matches!(self.provider.kind().name, "notebook" | "localhost" | "gcloud")
+    }
+
     /// Its login.
     ///
     /// # Errors
