@@ -137,7 +137,7 @@ impl Login {
                 mode
             }
         };
-        if !self.quiet && mode.is_stored() {
+        if !self.quiet && mode.is_stored() && host.person.presence() > Presence::Absent {
             // Whoever has signed in wants to have something of it.
             ee_auth_persistent::check_writable(&host, search.settings().profile.as_ref())?;
         }
