@@ -109,7 +109,7 @@ fn providers_lists_the_chain_first() {
     }
     let names: Vec<_> = listed.iter().filter_map(|provider| provider["name"].as_str()).collect();
     assert_eq!(names[..3], ["robot", "notebook", "environment"]);
-    assert_eq!(names.len(), 10, "the nine built-in kinds and the declared one: {names:?}");
+    assert_eq!(names.len(), 11, "the ten built-in kinds and the declared one: {names:?}");
     assert!(listed.iter().enumerate().all(|(i, provider)| provider["in_chain"] == (i < 3)));
     assert_eq!(listed[0]["kind"], "service_account");
     let declared_in = listed[0]["declared_in"].as_str().expect("a place");
