@@ -215,10 +215,14 @@ fn nothing_found(attempts: &[Attempt]) -> Error {
         [one] => format!("the only provider of the chain, {}, found none", one.provider),
         many => format!("none of the {} providers of the chain found one", many.len()),
     };
-    let hint = match attempts {
-        [] => "name providers in `chain` in ee-auth.toml, or leave it out for the default chain",
-        _ => "`ee-auth explain` shows where each of them looked and what would make it find one",
+    let own = match attempts {
+        [Attempt { outcome: AttemptOutcome::Skipped(skip), .. }] => skip.hint.clone(),
+        _ => None,
     };
+    let hint = own.unwrap_or_else(|| match attempts {
+        [] => "name providers in `chain` in ee-auth.toml, or leave it out for the default chain".to_owned(),
+        _ => "`ee-auth explain` shows where each of them looked and what would make it find one".to_owned(),
+    });
     Error::new(outcome, "", format!("no Earth Engine credential: {asked}")).hint(hint)
 }
 

@@ -85,15 +85,17 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// A file as `kind` has it: `dynamic` for a name that ends in `.so`, `.dylib` or `.dll`, else `exec`; pinned to what it
-    /// is now. It is looked at, and not run.
+    /// A file as `kind` has it: `dynamic` for a name that ends in `.so`, a version behind it or not, `.dylib` or `.dll`, else
+    /// `exec`; pinned to what it is now. It is looked at, and not run.
     ///
     /// # Errors
     /// [`Outcome::Invalid`] where there is no such file, or this build has not the kind; [`Outcome::Untrusted`] where others
     /// could have written it.
     pub fn new(host: &Host, path: &Path, name: Option<&str>) -> Result<Self, Error> {
         let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let wanted = if matches!(ending, "so" | "dylib" | "dll") { "dynamic" } else { "exec" };
+        let is_library = matches!(ending, "so" | "dylib" | "dll")
+            || path.file_name().is_some_and(|name| name.to_string_lossy().contains(".so."));
+        let wanted = if is_library { "dynamic" } else { "exec" };
         let kind = kinds().iter().copied().find(|kind| kind.name == wanted).ok_or_else(|| {
             Error::invalid("kind", format!("this build of ee-auth has no providers of the kind `{wanted}`"))
                 .hint("use one that was built with all its features")

@@ -62,7 +62,8 @@ fn start(lifetime: Duration, takes: Duration) -> (Server, SocketAddr, Arc<Atomic
     let Address::Tcp(address) = *listener.address() else { unreachable!() };
     let options = Options { threads: THREADS, ..Options::default() };
     let server =
-        Server::start(vec![listener], Secret::from("s"), Profiles::new(Served::new(credential)), options).unwrap();
+        Server::start(vec![listener], Secret::from("s"), Profiles::new(Served::new(credential)), options)
+            .unwrap();
     (server, address, made)
 }
 

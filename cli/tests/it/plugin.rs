@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::support::Machine;
 
@@ -37,6 +38,18 @@ esac"#
 
     fn count(&self) -> usize {
         fs::read_to_string(self.home().join("count")).map_or(0, |text| text.lines().count())
+    }
+
+    /// The same machine, with a service account's tokens had by those of a plugin that answers so.
+    fn standing_for_robot(self, answer: &str) -> Self {
+        let plugin = self.script("plugins/broker", &format!("cat > \"$HOME/request\"\necho '{answer}'"));
+        let robot = self.google().service_account().email().to_owned();
+        self.configure(&format!(
+            "chain = [\"robot\"]\n[providers.broker]\nkind = \"exec\"\ncommand = [\"{}\"]\n\
+             [providers.robot]\nkind = \"impersonate\"\nsource = \"broker\"\ntarget = \"{robot}\"\n",
+            plugin.display()
+        ));
+        self
     }
 }
 
@@ -188,4 +201,43 @@ fn a_projects_file_runs_nothing_that_it_brings_along() {
     machine.run(["token"]).expect(7);
     machine.run(["trust"]).expect(0);
     assert_eq!(machine.run(["token"]).expect(0).stdout, "t0ken\n");
+}
+
+#[test]
+fn a_plugins_token_stands_for_a_service_account() {
+    let machine = Machine::with_google();
+    let adas = machine.google().access_token();
+    let in_an_hour =
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs() + 3600;
+    let machine = machine.standing_for_robot(&format!(
+        r#"{{"version":1,"success":true,"access_token":"{adas}","expiration_time":{in_an_hour},"principal":"ada@example.com"}}"#
+    ));
+
+    let token = machine.run(["token", "--format", "json"]).expect(0).json();
+    let robot = machine.google().service_account().email().to_owned();
+    assert_eq!((&token["provider"], &token["principal"]), (&"robot".into(), &robot.into()));
+    assert_ne!(token["access_token"], adas);
+    let request = fs::read_to_string(machine.home().join("request")).expect("it was asked");
+    assert!(request.contains(r#""scopes":["https://www.googleapis.com/auth/cloud-platform"]"#), "{request}");
+    let requests = machine.google().requests();
+    let [asked] = &requests[..] else { panic!("one request is wanted: {requests:?}") };
+    assert!(asked.path.ends_with(":generateAccessToken"), "{asked}");
+    let bearer = asked.content().expect("the sandbox's own").header("authorization").map(str::to_owned);
+    assert_eq!(bearer, Some(format!("Bearer {adas}")));
+
+    let id_token = machine.run(["token", "--id-token", "--audience", "https://a.example"]).expect(0).stdout;
+    assert_eq!(id_token.split('.').count(), 3, "{id_token}");
+}
+
+#[test]
+fn what_a_plugin_says_that_is_to_stand_for_a_service_account() {
+    for (code, status) in [("not_found", 4), ("rejected", 5), ("unavailable", 6)] {
+        let answer =
+            format!(r#"{{"version":1,"success":false,"code":"{code}","message":"the vault is shut"}}"#);
+        let machine = Machine::with_google().standing_for_robot(&answer);
+        let output = machine.run(["token"]).expect(status);
+        assert!(output.stderr.contains("its source `broker`"), "{output}");
+        assert!(output.stderr.contains("the vault is shut"), "{output}");
+        assert_eq!(machine.google().requests().len(), 0);
+    }
 }

@@ -1,4 +1,5 @@
 //! `serve`: the same for other processes.
+#![allow(clippy::print_stderr, reason = "a test may say that it was skipped")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;

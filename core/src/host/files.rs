@@ -103,6 +103,13 @@ pub trait Files: Send + Sync {
     /// The system's.
     fn status(&self, path: &Path) -> io::Result<FileStatus>;
 
+    /// Where the symbolic link at `path` itself leads, as it is written in it, and the link's own status; `None` where
+    /// something else is there. Links on the way to it are followed.
+    ///
+    /// # Errors
+    /// The system's.
+    fn link(&self, path: &Path) -> io::Result<Option<(std::path::PathBuf, FileStatus)>>;
+
     /// The path without links and `..`.
     ///
     /// # Errors

@@ -44,6 +44,15 @@ pub trait Person: Send + Sync {
     /// [`io::ErrorKind::UnexpectedEof`] where nobody answers.
     fn ask(&self, question: &str) -> BoxFuture<'static, io::Result<Secret>>;
 
+    /// As [`Person::ask`], for an answer that nobody may see while it is typed: a password.
+    ///
+    /// # Errors
+    /// As those of [`Person::ask`]; [`io::ErrorKind::Unsupported`] where what is typed would be seen. Nothing is asked then.
+    fn ask_secret(&self, question: &str) -> BoxFuture<'static, io::Result<Secret>> {
+        let _ = question;
+        Box::pin(async { Err(io::ErrorKind::Unsupported.into()) })
+    }
+
     /// Whether they have a browser with windows on this machine.
     fn has_browser(&self) -> bool;
 

@@ -19,9 +19,10 @@ use ee_auth_core::{
     BoxFuture, Error, Exchange, Finding, Found, Kind, LoggedIn, Login, LoginRequest, Look, Options, Outcome,
     Provider, Saw, Scopes, Search,
 };
+use ee_auth_google::metadata_server::MetadataServer;
 use ee_auth_google::{Content, credential};
 
-use crate::server::Server;
+use crate::server::Source;
 
 /// How `colab` is configured: not at all.
 pub const KIND: Kind = Kind {
@@ -83,22 +84,22 @@ impl Colab {
         }
     }
 
-    async fn find_server(search: &Search, server: Server) -> Finding {
+    async fn find_server(search: &Search, server: MetadataServer) -> Finding {
         let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
         let answer = server.account(&exchange).await;
         let saw = if matches!(answer, Ok(Some(_))) { Saw::Present } else { Saw::Missing };
-        search.looked_at(Look::Address(server.to_string(), saw));
+        search.looked_at(Look::Address(server.base.to_string(), saw));
         match answer {
             Ok(Some(account)) => {
-                let mut found = Found::new(server, "whoever is signed in to this Colab notebook");
+                let mut found = Found::new(Source(server), "whoever is signed in to this Colab notebook");
                 found.principal = account.email();
-                found.scopes = account.scopes();
+                found.scopes = Scopes::new(&account.scopes).unwrap_or_default();
                 Finding::from(Ok(found))
             }
             Ok(None) => nobody(),
             // Colab's image runs on other machines too.
             Err(error) if error.outcome() == Outcome::Unavailable => {
-                Finding::not_found(format!("no metadata server of Colab's answered at {server}"))
+                Finding::not_found(format!("no metadata server of Colab's answered at {}", server.base))
                     .hint("in a runtime on a machine of your own, `ee-auth login --mode notebook` logs in")
             }
             Err(error) => Finding::from(error),
@@ -163,7 +164,7 @@ enum Runtime {
     None,
     /// Google Cloud's Colab Enterprise, where `authenticate_user` does nothing.
     Enterprise,
-    Server(Server),
+    Server(MetadataServer),
     File(PathBuf),
 }
 
@@ -176,7 +177,7 @@ impl Runtime {
             return Ok(Self::None);
         }
         if search.variable("USE_AUTH_EPHEM")?.as_deref() == Some("1") {
-            return Server::of(search).map(Self::Server);
+            return server::of(search).map(Self::Server);
         }
         let root = search.path_variable("DATALAB_ROOT").unwrap_or_else(|| PathBuf::from("/"));
         Ok(Self::File(root.join("content").join(".adc").join("adc.json")))

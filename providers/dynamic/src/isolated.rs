@@ -3,15 +3,14 @@
 //! That process reads the request and answers it as an executable with `protocol = "events"` does, so a plugin that crashes,
 //! ends its process or never answers is no more to the one who asked than an executable that does so.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ee_auth_core::host::{Command, Conversation, Host, Output, ProcessError, Reply, Variables};
 use ee_auth_core::{BoxFuture, Error, Look, TokenKey};
-use ee_auth_plugin_protocol::services::Services as HostServices;
+use ee_auth_plugin_protocol::services::{MAX_EVENTS, Services as HostServices};
 use ee_auth_plugin_protocol::trust::{self, Pin};
-use ee_auth_plugin_protocol::{Answer, MAX_ANSWER, Request, Transport, words};
+use ee_auth_plugin_protocol::{Answer, MAX_ANSWER, Request, Transport, variables, words};
 use serde_json::{Map, Value};
 
 use crate::fault::{self, breach};
@@ -23,25 +22,8 @@ pub const COMMAND: &str = "__plugin-host";
 /// How much later than the deadline the process is killed: it ends by itself before, and says so.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The variables that a plugin's process gets, beside those that `env` names.
-const VARIABLES: [&str; 16] = [
-    "PATH",
-    "HOME",
-    "LANG",
-    "TMPDIR",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "ALL_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "XDG_CACHE_HOME",
-    "SystemRoot",
-    "TEMP",
-    "USERPROFILE",
-];
+/// Where the process puts the copy of the library that it loads.
+const CACHE: &str = "XDG_CACHE_HOME";
 
 /// The program that runs libraries in a process of their own: `ee-auth`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,15 +58,11 @@ impl Isolated {
     }
 
     fn command(&self, host: &Host, request: &Request, program: PathBuf) -> Command {
-        let names = VARIABLES.iter().copied().chain(self.environment.iter().map(String::as_str));
-        let set = names.filter(|name| !name.starts_with("LD_") && !name.starts_with("DYLD_"));
-        let variables = set
-            .filter_map(|name| Some((OsString::from(name), host.environment.variable_os(name)?)))
-            .collect();
+        let names = [CACHE].into_iter().chain(self.environment.iter().map(String::as_str));
         Command {
             program,
             arguments: vec![COMMAND.into(), self.path.clone().into(), self.pin.to_string().into()],
-            variables: Variables::Only(variables),
+            variables: Variables::Only(variables::passed_on(&*host.environment, names)),
             input: Some(request.to_line()),
             timeout: request.deadline + GRACE,
             output_limit: MAX_ANSWER,
@@ -111,10 +89,10 @@ impl Isolated {
     }
 
     fn answer(&self, request: &Request, output: Output, host: &Host) -> Result<Answer, Error> {
-        let complaint = words::complaint(&output.stderr, &[]);
-        if let Some(complaint) = &complaint {
-            log::debug!("{}", words::said(&self.name, complaint));
-        }
+        let secrets =
+            words::secrets(&*host.environment, &self.environment, &request.config.0, &output.stdout);
+        words::note(&self.name, &output.stderr, &secrets);
+        let complaint = words::complaint(&output.stderr, &secrets);
         let with_complaint = |message: String| match &complaint {
             Some(complaint) => format!("{message}; it wrote: {complaint}"),
             None => message,
@@ -163,7 +141,7 @@ impl Transport for Isolated {
                 request.deadline,
             )
             .interactive(request.interactive);
-            let events = Box::new(Events { services });
+            let events = Box::new(Events { services, events: 0 });
             match host.processes.converse(self.command(host, request, program.clone()), Some(events)).await {
                 Ok(output) => self.answer(request, output, host),
                 Err(ProcessError::Timeout(_)) => Err(crate::timeout(request.deadline)),
@@ -182,13 +160,15 @@ impl Transport for Isolated {
 /// What the plugin asks of the host, line by line.
 struct Events {
     services: HostServices,
+    events: u32,
 }
 
 impl Conversation for Events {
     fn line<'a>(&'a mut self, line: &'a [u8]) -> BoxFuture<'a, Reply> {
         Box::pin(async move {
             match serde_json::from_slice::<Map<String, Value>>(line) {
-                Ok(mut event) if event.contains_key("event") => {
+                Ok(mut event) if event.contains_key("event") && self.events < MAX_EVENTS => {
+                    self.events += 1;
                     // The hosts that its manifest names, which only the process that loaded it knows.
                     if let Some(Value::Array(hosts)) = event.remove("http_hosts") {
                         let hosts: Vec<_> =

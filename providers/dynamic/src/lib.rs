@@ -49,7 +49,7 @@ use std::time::Duration;
 
 use ee_auth_core::{Error, Host, Kind, Look, OptionSpec, OptionType, Options, Provider, Saw};
 use ee_auth_plugin_protocol::trust::Pin;
-use ee_auth_plugin_protocol::{Declaration, OPTIONS, PluginProvider, words};
+use ee_auth_plugin_protocol::{Declaration, OPTIONS, PluginProvider, variables, words};
 
 #[doc(hidden)]
 pub use direct::Direct;
@@ -113,6 +113,7 @@ fn build(name: &str, options: &Options) -> Result<Arc<dyn Provider>, Error> {
         }
     };
     let environment = options.strings("env").unwrap_or_default();
+    variables::check(&environment)?;
     if in_process && !environment.is_empty() {
         return Err(Error::invalid("env", "`env` has no meaning with `isolation = \"in_process\"`")
             .hint("leave it out: in process, a library sees every variable"));

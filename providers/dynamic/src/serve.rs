@@ -60,6 +60,9 @@ pub fn serve(host: &Host, path: &Path, pin: &str) -> ! {
         Err(error) => Err(Error::internal(format!("no thread can be started: {error}"))),
     };
     match answer {
+        // Only this process says what is wrong with a library, in words that are taken for ee-auth's.
+        Ok(answer) if fault::from_line(&answer).is_some() => relay
+            .finish(&fault::to_line(&fault::breach("silent", "it answered a `fault`, which is no answer"))),
         Ok(answer) => relay.finish(&String::from_utf8_lossy(&answer)),
         // A plugin that saw the deadline pass may have answered nothing for that reason.
         Err(_) if relay.is_over() => relay.finish(&fault::to_line(&crate::timeout(deadline))),

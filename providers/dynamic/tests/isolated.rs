@@ -39,9 +39,15 @@ fn main() -> ExitCode {
         let kept = libraries.clone();
         trials.push(Trial::test("environment_is_cleared", move || {
             let table = Table::new(&kept.odd(&[])).isolated().does("environment");
-            // PATH is set here; CARGO_MANIFEST_DIR is, and is not handed on.
-            let named = OptionValue::Strings(vec!["ODD_NAMED".to_owned(), "LD_ODD".to_owned()]);
-            same(&table.with("env", named).outcome(), "token named-unset-other-unset-ld-unset")
+            // Cargo sets both for this test; one of them is named.
+            let named = OptionValue::Strings(vec!["CARGO_PKG_NAME".to_owned()]);
+            same(&table.with("env", named).outcome(), "token named-ee-auth-dynamic-other-unset")
+        }));
+        let kept = libraries.clone();
+        trials.push(Trial::test("loader_is_not_told_what_to_load", move || {
+            let named = OptionValue::Strings(vec!["LD_PRELOAD".to_owned()]);
+            let table = Table::new(&kept.odd(&[])).isolated().with("env", named);
+            same(&table.outcome(), "invalid.env: …`env` names LD_PRELOAD")
         }));
         let kept = libraries.clone();
         trials.push(Trial::test("a_deadline_is_kept", move || {
@@ -104,6 +110,7 @@ const CASES: &[(&str, &str)] = &[
     ("stdout", "token the-real-one"),
     ("leak", "token after-a-leak"),
     ("silent", "protocol.silent: …it answered nothing"),
+    ("fault", "protocol.silent: …it answered a `fault`, which is no answer"),
     ("two", "protocol.two_answers: …it answered more than once"),
     ("event_first", "token after-an-event"),
     ("utf8", "protocol.encoding: …its answer is not UTF-8 text"),

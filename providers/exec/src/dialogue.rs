@@ -2,14 +2,11 @@
 
 use ee_auth_core::BoxFuture;
 use ee_auth_core::host::{Conversation, Host, Reply};
-use ee_auth_plugin_protocol::services::Services;
+use ee_auth_plugin_protocol::services::{MAX_EVENTS, Services};
 use ee_auth_plugin_protocol::{Request, Transport};
 use serde_json::{Map, Value};
 
 use crate::executable::Executable;
-
-/// The most events before an answer.
-const MAX_EVENTS: u32 = 1000;
 
 /// One call's events.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use ee_auth_core::host::{Command, Conversation, Host, Output, ProcessError, Vari
 use ee_auth_core::{BoxFuture, Error, ExposeSecret, Look, Options, Outcome, Saw, Secret, TokenKey};
 use ee_auth_plugin_protocol::trust::{self, Pin};
 use ee_auth_plugin_protocol::{
-    Answer, MAX_ANSWER, Manifest, Op, Refusal, RefusalCode, Request, Transport, words,
+    Answer, MAX_ANSWER, Manifest, Op, Refusal, RefusalCode, Request, Transport, variables, words,
 };
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ impl Executable {
         let command = options.strings("command").unwrap_or_default();
         command::check(&command)?;
         let env = options.strings("env").unwrap_or_default();
-        command::check_names(&env)?;
+        variables::check(&env)?;
         Ok(Self(Arc::new(Inner {
             name: name.to_owned(),
             command,
@@ -99,7 +99,7 @@ impl Executable {
 
     async fn run(&self, host: &Host, request: &Request, with: Option<Dialogue>) -> Result<Answer, Error> {
         let protocol = self.0.protocol;
-        let mut variables = command::variables(&*host.environment, &self.0.env);
+        let mut variables = variables::passed_on(&*host.environment, self.0.env.iter().map(String::as_str));
         if protocol == Protocol::GoogleExecutable {
             variables.extend(google_variables(request));
         }
@@ -115,11 +115,12 @@ impl Executable {
             timeout: request.deadline,
             output_limit: MAX_ANSWER,
         };
-        let output = start(host, command, with).await?;
+        let program = command.program.display().to_string();
+        let mut output = start(host, command, with).await?;
+        // A person knows the file that they named, and not its copy.
+        output.stderr = output.stderr.replace(&program, &self.place());
         let secrets = self.secrets(host, request, &output.stdout);
-        for line in output.stderr.lines().filter(|line| !line.trim().is_empty()) {
-            log::info!("{}", words::said(&self.0.name, &words::hide(line, &secrets)));
-        }
+        words::note(&self.0.name, &output.stderr, &secrets);
         let answer = match protocol {
             Protocol::EeAuth | Protocol::Events => {
                 Answer::parse(request.op, &output.stdout, host.clock.now())
@@ -138,16 +139,9 @@ impl Executable {
 
     /// What its standard error must not show: what it was given, and what it gave.
     fn secrets(&self, host: &Host, request: &Request, stdout: &[u8]) -> Vec<Secret> {
-        let mut secrets = command::secrets(&*host.environment, &self.0.env);
-        strings(&Value::Object(request.config.0.clone()), &mut secrets);
+        let mut secrets = words::secrets(&*host.environment, &self.0.env, &request.config.0, stdout);
         if self.0.protocol == Protocol::TokenStdout {
             secrets.extend(std::str::from_utf8(stdout).ok().map(|text| Secret::from(text.trim())));
-        }
-        let answers =
-            stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-        for answer in answers {
-            let tokens = ["access_token", "id_token", "saml_response"].map(|key| answer[key].as_str());
-            secrets.extend(tokens.into_iter().flatten().map(Secret::from));
         }
         secrets
     }
@@ -184,7 +178,7 @@ impl Transport for Executable {
                 key.add("file", format!("{:?}", status.map(|status| (status.size, status.modified))))
             }
         };
-        for (name, value) in command::variables(&*host.environment, env) {
+        for (name, value) in variables::passed_on(&*host.environment, env.iter().map(String::as_str)) {
             key.add("variable", name.as_encoded_bytes()).add("value", value.as_encoded_bytes());
         }
         true
@@ -232,16 +226,6 @@ async fn start(host: &Host, command: Command, with: Option<Dialogue>) -> Result<
             }
             Err(error) => return Err(explain(error)),
         }
-    }
-}
-
-/// The strings in a value that may be secret.
-fn strings(value: &Value, into: &mut Vec<Secret>) {
-    match value {
-        Value::String(text) if command::may_be_secret(text) => into.push(Secret::from(text.as_str())),
-        Value::Array(values) => values.iter().for_each(|value| strings(value, into)),
-        Value::Object(values) => values.values().for_each(|value| strings(value, into)),
-        _ => {}
     }
 }
 

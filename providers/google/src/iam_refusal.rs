@@ -47,7 +47,11 @@ pub(crate) fn explain(
         .and_then(|details| details.iter().find(|detail| detail["reason"].is_string()))
         .unwrap_or(&Value::Null);
     let reason = text(&detail["reason"]);
-    let who = principal(caller).unwrap_or("the source credential");
+    let who = match principal(caller) {
+        None => "the source credential",
+        Some(federated) if federated.starts_with("principal") => "the federated identity",
+        Some(account) => account,
+    };
     let said = format!("{who} standing for {target}: {} answered {status}: {message}", shown(url));
     let (name, meaning, hint) = match (status, reason.as_str()) {
         (401, _) => (
@@ -67,7 +71,10 @@ pub(crate) fn explain(
         ),
         (403, _) if message.contains("iam.serviceAccounts.get") || reason == "IAM_PERMISSION_DENIED" => (
             "permission",
-            "The role Service Account Token Creator is missing, or the account does not exist",
+            match is_workload(caller) {
+                true => "The role Workload Identity User is missing, or the account does not exist",
+                false => "The role Service Account Token Creator is missing, or the account does not exist",
+            },
             grant(caller, target, delegates),
         ),
         (404, _) => (
@@ -113,12 +120,20 @@ fn member(caller: &Caller<'_>) -> String {
     }
 }
 
+/// Whether the caller is an identity of a workload identity pool, for which there is a role of its own.
+fn is_workload(caller: &Caller<'_>) -> bool {
+    member(caller).contains("/workloadIdentityPools/")
+}
+
 /// The commands that grant what is missing. Which link of a chain it is, the API does not say.
 fn grant(caller: &Caller<'_>, target: &str, delegates: &[String]) -> String {
     let command = |account: &str, member: &str| {
+        let role = match member.contains("/workloadIdentityPools/") {
+            true => "workloadIdentityUser",
+            false => "serviceAccountTokenCreator",
+        };
         format!(
-            "`gcloud iam service-accounts add-iam-policy-binding {account} --member={member} \
-             --role=roles/iam.serviceAccountTokenCreator`"
+            "`gcloud iam service-accounts add-iam-policy-binding {account} --member={member} --role=roles/iam.{role}`"
         )
     };
     let mut actor = member(caller);
@@ -128,6 +143,10 @@ fn grant(caller: &Caller<'_>, target: &str, delegates: &[String]) -> String {
         actor = format!("serviceAccount:{account}");
     }
     match &commands[..] {
+        [one] if is_workload(caller) => format!(
+            "whoever administers {target} grants it with {one}, where SUBJECT is what the provider maps to \
+             `google.subject`; it takes effect within minutes"
+        ),
         [one] => format!("whoever administers {target} grants it with {one}; it takes effect within minutes"),
         all => format!("each account has to grant it to the one before: {}", all.join(", ")),
     }
@@ -189,6 +208,12 @@ mod tests {
             (Some("a`b`@c"), "--member=user:YOUR-EMAIL"),
             (Some("a@p.iam.gserviceaccount.com"), "--member=serviceAccount:a@p.iam.gserviceaccount.com"),
             (Some("principal://iam.googleapis.com/x"), "--member=principal://iam.googleapis.com/x"),
+            (
+                Some(
+                    "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/ci/subject/SUBJECT",
+                ),
+                "/workloadIdentityPools/ci/subject/SUBJECT --role=roles/iam.workloadIdentityUser",
+            ),
         ] {
             let error = explained(403, DENIED, principal, &[]);
             assert!(error.next_step().unwrap().contains(member), "{error:?}");

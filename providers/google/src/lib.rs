@@ -12,6 +12,7 @@
 //! - [`impersonation`], [`impersonated`]: a credential that stands for a service account.
 //! - [`external_account`]: workload and workforce identity federation (RFC 8693, AIP-4117).
 //! - [`id_token`]: the ID tokens that all of these can give.
+//! - [`metadata_server`]: asking a metadata server (AIP-4115).
 //! - [`access_token`]: a token that somebody else got.
 //! - [`cloud_sdk`]: where gcloud keeps its files.
 //! - [`revocation`]: taking a login back (RFC 7009).
@@ -27,6 +28,7 @@ pub mod external_account;
 pub mod id_token;
 pub mod impersonated;
 pub mod impersonation;
+pub mod metadata_server;
 pub mod oauth_client;
 pub mod pasted;
 pub mod revocation;

@@ -41,6 +41,14 @@ impl Files for SystemFiles {
         Ok(describe(&fs::metadata(path)?))
     }
 
+    fn link(&self, path: &Path) -> io::Result<Option<(PathBuf, FileStatus)>> {
+        let status = describe(&fs::symlink_metadata(path)?);
+        if status.kind != FileKind::Link {
+            return Ok(None);
+        }
+        Ok(Some((fs::read_link(path)?, status)))
+    }
+
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         fs::canonicalize(path)
     }

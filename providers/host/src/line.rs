@@ -9,27 +9,43 @@ use zeroize::Zeroizing;
 
 use crate::tasks;
 
+#[cfg(unix)]
+mod unseen;
+
 /// Longer than any line that a terminal hands over, in bytes, so that it never grows and leaves a copy behind.
 const LONGEST: usize = 1 << 16;
 
+/// Whether the terminal shows what is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Echo {
+    On,
+    /// The line break that ends the line is shown all the same.
+    #[cfg_attr(windows, allow(dead_code, reason = "it is not known there how"))]
+    Off,
+}
+
 /// The next line that is typed, without white space around it. Dropping the future stops the reading: what is typed
-/// afterwards is somebody else's. On Windows the line that is typed next is lost, since its terminals cannot be asked
-/// whether there is one.
+/// afterwards is somebody else's, and is shown. On Windows the line that is typed next is lost, since its terminals cannot
+/// be asked whether there is one.
 ///
 /// # Errors
 /// [`io::ErrorKind::UnexpectedEof`] where the terminal has ended; the system's.
-pub(crate) async fn from_terminal() -> io::Result<Secret> {
-    let guard = Guard(Arc::new(AtomicBool::new(false)));
+pub(crate) async fn from_terminal(echo: Echo) -> io::Result<Secret> {
+    let guard = Guard(Arc::new(AtomicBool::new(false)), echo);
     let stopped = guard.0.clone();
-    tasks::run_blocking(move || read_line(|buffer| system::read(buffer, &stopped))).await?
+    tasks::run_blocking(move || read_line(|buffer| system::read(buffer, &stopped, echo))).await?
 }
 
-/// Says to the thread that reads that nobody waits for it any more.
-struct Guard(Arc<AtomicBool>);
+/// Says to the thread that reads that nobody waits for it any more, and waits until the terminal is as it was.
+struct Guard(Arc<AtomicBool>, #[cfg_attr(windows, allow(dead_code, reason = "see `Echo`"))] Echo);
 
 impl Drop for Guard {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Release);
+        #[cfg(unix)]
+        if self.1 == Echo::Off {
+            unseen::wait();
+        }
     }
 }
 
@@ -65,6 +81,9 @@ mod system {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::io::Errno;
 
+    use super::Echo;
+    use super::unseen::Unseen;
+
     /// How long the thread may not notice that it was stopped. It takes no line in that time.
     const ROUND: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
@@ -78,19 +97,24 @@ mod system {
         File::open("/dev/tty")
     }
 
-    pub(super) fn read(buffer: &mut [u8], stopped: &AtomicBool) -> io::Result<usize> {
-        let mut terminal = terminal()?;
+    pub(super) fn read(buffer: &mut [u8], stopped: &AtomicBool, echo: Echo) -> io::Result<usize> {
+        let terminal = terminal()?;
         loop {
-            let ready = match poll(&mut [PollFd::new(&terminal, PollFlags::IN)], Some(&ROUND)) {
-                Ok(count) => count > 0,
-                Err(Errno::INTR) => false,
-                Err(error) => return Err(error.into()),
-            };
-            if stopped.load(Ordering::Acquire) {
-                return Err(io::ErrorKind::Interrupted.into());
-            }
-            if ready {
-                return terminal.read(buffer);
+            // Given up for each signal, which may stop or end the process, and taken again after it.
+            let unseen = (echo == Echo::Off).then(|| Unseen::begin(&terminal, stopped)).transpose()?;
+            while !unseen.as_ref().is_some_and(Unseen::is_interrupted) {
+                let ready = !stopped.load(Ordering::Acquire)
+                    && match poll(&mut [PollFd::new(&terminal, PollFlags::IN)], Some(&ROUND)) {
+                        Ok(count) => count > 0,
+                        Err(Errno::INTR) => false,
+                        Err(error) => return Err(error.into()),
+                    };
+                if stopped.load(Ordering::Acquire) {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                if ready {
+                    return (&terminal).read(buffer);
+                }
             }
         }
     }
@@ -102,7 +126,9 @@ mod system {
     use std::io::{self, Read};
     use std::sync::atomic::AtomicBool;
 
-    pub(super) fn read(buffer: &mut [u8], _stopped: &AtomicBool) -> io::Result<usize> {
+    use super::Echo;
+
+    pub(super) fn read(buffer: &mut [u8], _stopped: &AtomicBool, _echo: Echo) -> io::Result<usize> {
         File::open("CONIN$")?.read(buffer)
     }
 }

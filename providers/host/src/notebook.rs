@@ -17,7 +17,8 @@ use crate::tasks;
 /// ```
 ///
 /// The kernel runs cells in a process of its own and reads what they print, line by line. A line that begins with
-/// `EVCXR_INPUT_REQUEST:` makes it ask the person and write the answer to that process's standard input. Other lines are
+/// `EVCXR_INPUT_REQUEST:` makes it ask the person and write the answer to that process's standard input; one with
+/// `EVCXR_INPUT_REQUEST_PASSWORD:` does so without showing what is typed. Other lines are
 /// shown as they come, and notebooks make links of the addresses in them. HTML (`EVCXR_BEGIN_CONTENT text/html`) is not
 /// used: the kernel shows it when the cell has ended, and a login is waiting before that.
 ///
@@ -71,6 +72,26 @@ impl<R: BufRead + Send + 'static, W: Write + Send> Person for Notebook<R, W> {
 
     /// Dropping the future leaves the question in the notebook; its answer is thrown away.
     fn ask(&self, question: &str) -> BoxFuture<'static, io::Result<Secret>> {
+        self.request("EVCXR_INPUT_REQUEST", question)
+    }
+
+    /// As [`Person::ask`], in a field for passwords.
+    fn ask_secret(&self, question: &str) -> BoxFuture<'static, io::Result<Secret>> {
+        self.request("EVCXR_INPUT_REQUEST_PASSWORD", question)
+    }
+
+    fn has_browser(&self) -> bool {
+        false
+    }
+
+    fn browse(&self, _address: &Url) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::NotFound, "the notebook's browser opens no pages by itself"))
+    }
+}
+
+impl<R: BufRead + Send + 'static, W: Write> Notebook<R, W> {
+    /// The answer to a question that the kernel asks at this word of its own.
+    fn request(&self, word: &str, question: &str) -> BoxFuture<'static, io::Result<Secret>> {
         // The kernel takes what is behind the second colon for something else.
         let question = plain(question).replace('\n', " ");
         let prompt = match question.trim_end().trim_end_matches(':') {
@@ -80,7 +101,7 @@ impl<R: BufRead + Send + 'static, W: Write + Send> Person for Notebook<R, W> {
                 "Answer"
             }
         };
-        self.write(&format!("EVCXR_INPUT_REQUEST:{prompt}\n"));
+        self.write(&format!("{word}:{prompt}\n"));
         let input = self.input.clone();
         Box::pin(async move {
             tasks::run_blocking(move || {
@@ -92,14 +113,6 @@ impl<R: BufRead + Send + 'static, W: Write + Send> Person for Notebook<R, W> {
             })
             .await?
         })
-    }
-
-    fn has_browser(&self) -> bool {
-        false
-    }
-
-    fn browse(&self, _address: &Url) -> io::Result<()> {
-        Err(io::Error::new(io::ErrorKind::NotFound, "the notebook's browser opens no pages by itself"))
     }
 }
 

@@ -4,7 +4,8 @@ use ee_auth_core::Secret;
 use ee_auth_core::host::{BoxFuture, Person, Presence};
 use url::Url;
 
-use crate::{browser, line};
+use crate::browser;
+use crate::line::{self, Echo};
 
 /// Whoever sits at the terminal. What is said goes to standard error, since standard output carries data.
 pub(crate) struct Terminal;
@@ -25,15 +26,12 @@ impl Person for Terminal {
     }
 
     fn ask(&self, question: &str) -> BoxFuture<'static, io::Result<Secret>> {
-        let present = self.presence() == Presence::Answering;
-        let question = question.to_owned();
-        Box::pin(async move {
-            if !present {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "there is no terminal to ask at"));
-            }
-            say(&question, " ");
-            line::from_terminal().await
-        })
+        self.ask_for(question, Echo::On)
+    }
+
+    #[cfg(unix)]
+    fn ask_secret(&self, question: &str) -> BoxFuture<'static, io::Result<Secret>> {
+        self.ask_for(question, Echo::Off)
     }
 
     fn has_browser(&self) -> bool {
@@ -46,6 +44,20 @@ impl Person for Terminal {
                 &format!("The browser could not be started ({trouble}): please open the address yourself."),
                 "\n",
             );
+        })
+    }
+}
+
+impl Terminal {
+    fn ask_for(&self, question: &str, echo: Echo) -> BoxFuture<'static, io::Result<Secret>> {
+        let present = self.presence() == Presence::Answering;
+        let question = question.to_owned();
+        Box::pin(async move {
+            if !present {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "there is no terminal to ask at"));
+            }
+            say(&question, " ");
+            line::from_terminal(echo).await
         })
     }
 }

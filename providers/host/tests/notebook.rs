@@ -44,6 +44,8 @@ fn a_question_is_the_kernels() {
     // The kernel would show "Paste http" and lose the rest.
     assert_eq!(ask("Paste http://localhost\nor the code:").unwrap(), "4/two");
     assert_eq!(output.take(), "Paste http://localhost or the code:\nEVCXR_INPUT_REQUEST:Answer\n");
+    drop(notebook.ask_secret("Password:"));
+    assert_eq!(output.take(), "EVCXR_INPUT_REQUEST_PASSWORD:Password\n");
     assert_eq!(pollster::block_on(notebook.ask("More?")).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 }
 

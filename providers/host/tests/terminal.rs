@@ -14,6 +14,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
@@ -35,6 +37,29 @@ fn child() {
             eprintln!("{:?} {:?}", host.person.presence(), ask("Who?").map_err(|error| error.kind()))
         }
         "ask" => eprintln!("<{}>", ask("Who is there?").unwrap().expose_secret()),
+        "secret" => {
+            let secret = pollster::block_on(host.person.ask_secret("Password?"));
+            eprintln!("<{}>", secret.unwrap().expose_secret());
+            eprintln!("<{}>", ask("And your name?").unwrap().expose_secret());
+        }
+        "interrupted" => {
+            let interrupted = Arc::new(AtomicBool::new(false));
+            signal_hook::flag::register(signal_hook::consts::SIGINT, interrupted.clone()).unwrap();
+            let secret = pollster::block_on(host.person.ask_secret("Password?"));
+            eprintln!("<{}>", secret.unwrap().expose_secret());
+            assert!(interrupted.load(Ordering::Relaxed) && echoes());
+            eprintln!("seen");
+        }
+        "forget" => {
+            for round in 0..20 {
+                let mut asking = host.person.ask_secret("Never mind.");
+                assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                std::thread::sleep(Duration::from_millis(round * 3));
+                drop(asking);
+                assert!(echoes(), "{round}");
+            }
+            eprintln!("seen");
+        }
         "end" => eprintln!("<{:?}>", ask("Who is there?").unwrap_err().kind()),
         "stop" => {
             for round in 0..20 {
@@ -90,6 +115,47 @@ fn a_person_is_asked_on_the_terminal() {
     session.sees("Who is there? ");
     session.types("\x04");
     session.sees("<UnexpectedEof>");
+    session.ends();
+}
+
+/// Whether the terminal shows what is typed.
+fn echoes() -> bool {
+    let terminal = rustix::termios::tcgetattr(std::io::stdin()).unwrap();
+    terminal.local_modes.contains(rustix::termios::LocalModes::ECHO)
+}
+
+#[test]
+fn a_secret_is_not_seen_and_what_follows_is() {
+    let mut session = Session::start(&[(DO, "secret")]);
+    session.sees("Password? ");
+    session.hides();
+    session.types("correct horse\n");
+    // The line break is seen, and nothing else.
+    session.sees_next("\r\n<correct horse>");
+    session.sees("And your name? ");
+    session.types("Ada\n");
+    session.sees("Ada\r\n<Ada>");
+    session.ends();
+    let mut session = Session::start(&[(DO, "forget")]);
+    session.sees("seen");
+    session.ends();
+}
+
+#[test]
+fn a_signal_at_a_secret_goes_where_it_went_before() {
+    let mut session = Session::start(&[(DO, "secret")]);
+    session.sees("Password? ");
+    session.hides();
+    session.types("half\x03");
+    assert_ne!(session.ends().1, Some(0));
+    // A program that takes signals gets them, and the terminal hides what is typed again.
+    let mut session = Session::start(&[(DO, "interrupted")]);
+    session.sees("Password? ");
+    session.hides();
+    session.types("half\x03");
+    session.types("correct horse\n");
+    session.sees("<correct horse>");
+    session.sees("seen");
     session.ends();
 }
 

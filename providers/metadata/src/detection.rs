@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use ee_auth_core::{Error, Look, Saw, Search};
+use ee_auth_google::metadata_server;
 use url::Url;
 
 /// Variables that Google's machines set: Cloud Run (services, jobs, worker pools), App Engine, Colab, Kubernetes. Knative sets
@@ -47,22 +48,7 @@ pub(crate) enum Detected {
 /// `GCE_METADATA_HOST` (a name or number with an optional port) is somebody's word. `NO_GCE_CHECK=true`, which
 /// google-auth knows too, is somebody's word to the contrary.
 pub(crate) fn server(search: &Search) -> Result<Detected, Error> {
-    if let Some(host) = search.variable("GCE_METADATA_HOST")? {
-        let address = if host.contains("://") { host.clone() } else { format!("http://{host}") };
-        let bad = || {
-            Error::invalid("url", "GCE_METADATA_HOST is not the address of a server")
-                .hint("set it to HOST or HOST:PORT, or unset it")
-        };
-        let mut url = Url::parse(&address).map_err(|_| bad())?;
-        if url.scheme() != "http"
-            || url.host().is_none()
-            || !url.username().is_empty()
-            || url.password().is_some()
-            || url.query().is_some()
-        {
-            return Err(bad());
-        }
-        url.set_path("/");
+    if let Some(url) = metadata_server::named(search)? {
         return Ok(Detected::Server(url, Belief::Named));
     }
     if search.variable("NO_GCE_CHECK")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {

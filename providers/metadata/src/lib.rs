@@ -17,11 +17,11 @@ use ee_auth_core::{
     BoxFuture, Error, Exchange, Finding, Found, IdToken, Kind, Look, Options, Provider, Saw, Scopes, Search,
     Settings, Token, TokenSource, redact,
 };
-use ee_auth_google::service_account::is_email;
-use ee_auth_google::{id_token, token_endpoint};
+use ee_auth_google::id_token;
+use ee_auth_google::metadata_server::{Account, MetadataServer};
 
 use crate::detection::{Belief, Detected};
-use crate::server::{Account, Answer, Server};
+use crate::server::Answer;
 
 /// How `metadata` is configured: not at all.
 pub const KIND: Kind = Kind {
@@ -44,8 +44,8 @@ impl Provider for Metadata {
 
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
-            let server = match detection::server(search) {
-                Ok(Detected::Server(base, belief)) => Server { base, belief },
+            let (server, belief) = match detection::server(search) {
+                Ok(Detected::Server(base, belief)) => (server::server(base, belief), belief),
                 Ok(Detected::None(reason)) => return Finding::not_found(reason),
                 Err(error) => return Finding::from(error),
             };
@@ -53,7 +53,7 @@ impl Provider for Metadata {
                 return Finding::NotProbed(format!("{} was not asked", server.base));
             }
             let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
-            let answer = server.account(&exchange).await;
+            let answer = server::account(&server, belief, &exchange).await;
             let saw = if matches!(answer, Answer::Account(_)) { Saw::Present } else { Saw::Missing };
             search.looked_at(Look::Address(server.base.to_string(), saw));
             match answer {
@@ -61,7 +61,7 @@ impl Provider for Metadata {
                 Answer::None => Finding::not_found("this machine has no service account")
                     .hint("give the machine a service account with a role for Earth Engine"),
                 Answer::Absent => {
-                    let how = if server.belief == Belief::Likely { "at once " } else { "" };
+                    let how = if belief == Belief::Likely { "at once " } else { "" };
                     Finding::not_found(format!("no metadata server answered {how}at {}", server.base))
                         .hint("on a machine of Google's, see what keeps it from its metadata server")
                 }
@@ -71,7 +71,7 @@ impl Provider for Metadata {
     }
 }
 
-async fn found(server: Server, account: Account, exchange: &Exchange) -> Result<Found, Error> {
+async fn found(server: MetadataServer, account: Account, exchange: &Exchange) -> Result<Found, Error> {
     let settings = &exchange.settings;
     check_universe(&server, exchange).await?;
     // A machine's tokens have the scopes it was started with; only others than those are asked for.
@@ -82,7 +82,7 @@ async fn found(server: Server, account: Account, exchange: &Exchange) -> Result<
     let origin = format!("the service account of this machine, from {}", server.base);
     let mut found = Found::new(Source { server, asked: asked.clone() }, origin);
     found.warnings = lacking(&granted, settings).into_iter().collect();
-    found.principal = Some(account.email).filter(|email| is_email(email));
+    found.principal = account.email();
     found.scopes = asked.unwrap_or(granted);
     found.project = project;
     Ok(found)
@@ -109,7 +109,7 @@ fn lacking(granted: &Scopes, settings: &Settings) -> Option<String> {
 
 /// Makes sure that the machine belongs to the universe that the user has chosen: else its tokens would be sent to another's
 /// services. A server that does not know of universes is in Google's own.
-async fn check_universe(server: &Server, exchange: &Exchange) -> Result<(), Error> {
+async fn check_universe(server: &MetadataServer, exchange: &Exchange) -> Result<(), Error> {
     let chosen = &exchange.settings.universe_domain;
     let named = server.text(exchange, "universe/universe-domain").await?;
     let named = named.unwrap_or_else(|| "googleapis.com".to_owned());
@@ -129,7 +129,7 @@ async fn check_universe(server: &Server, exchange: &Exchange) -> Result<(), Erro
 
 #[derive(Debug)]
 struct Source {
-    server: Server,
+    server: MetadataServer,
     asked: Option<Scopes>,
 }
 
@@ -141,12 +141,7 @@ impl TokenSource for Source {
                 let scopes: Vec<_> = asked.iter().collect();
                 url.query_pairs_mut().append_pair("scopes", &scopes.join(","));
             }
-            let asked_at = exchange.host.clock.now();
-            let response = self.server.get(exchange, url.clone()).await?;
-            if response.status == 404 {
-                return Err(no_account());
-            }
-            Ok(token_endpoint::read(&response.body, &url, asked_at)?.token)
+            self.server.token(exchange, url).await?.ok_or_else(no_account)
         })
     }
 
@@ -160,10 +155,7 @@ impl TokenSource for Source {
             // `full` puts the account's e-mail into it, and on Compute Engine the machine's name.
             url.query_pairs_mut().append_pair("audience", audience).append_pair("format", "full");
             let asked_at = exchange.host.clock.now();
-            let response = self.server.get(exchange, url.clone()).await?;
-            if response.status == 404 {
-                return Err(no_account());
-            }
+            let response = self.server.get(exchange, url.clone()).await?.ok_or_else(no_account)?;
             let jwt = String::from_utf8_lossy(&response.body).into_owned();
             id_token::read(jwt, audience, asked_at, response.date, &url)
         })

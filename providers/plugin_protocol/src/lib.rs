@@ -6,6 +6,7 @@
 //! finding, exchanges, logins and caching are the same over both.
 //!
 //! - [`trust`]: who may have written the file that is about to run.
+//! - [`variables`]: which variables its process gets.
 //! - [`services`]: what a plugin may ask of the host: `log`, `prompt`, `http`, `store`.
 //! - [`conformance`]: what every plugin keeps to, as checks that say in words what to mend.
 //!
@@ -14,6 +15,7 @@
 pub mod conformance;
 pub mod services;
 pub mod trust;
+pub mod variables;
 pub mod words;
 
 mod answer;

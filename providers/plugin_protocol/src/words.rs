@@ -1,6 +1,10 @@
 //! A plugin's words, made fit to show: they come from somebody else, and must not look like `ee-auth`'s own.
 
+use std::path::Path;
+
+use ee_auth_core::host::Environment;
 use ee_auth_core::{ExposeSecret, Secret, redact};
+use serde_json::{Map, Value};
 
 /// One line of what a plugin says: no control characters, nothing that turns the direction of writing, nothing that looks
 /// like a credential, at most 300 characters.
@@ -33,6 +37,51 @@ pub fn complaint(stderr: &str, secrets: &[Secret]) -> Option<String> {
     (!shown.is_empty()).then_some(shown)
 }
 
+/// Shows what a plugin left on standard error to whoever looks for a mistake.
+pub fn note(provider: &str, stderr: &str, secrets: &[Secret]) {
+    for line in stderr.lines().filter(|line| !line.trim().is_empty()) {
+        log::info!("{}", said(provider, &hide(line, secrets)));
+    }
+}
+
+/// What a plugin's standard error must not show: what was handed to it in the variables of `env` and in `config`, and the
+/// tokens on its standard output. Addresses and paths are left in, since they are of use in an error.
+pub fn secrets(
+    environment: &dyn Environment,
+    env: &[String],
+    config: &Map<String, Value>,
+    stdout: &[u8],
+) -> Vec<Secret> {
+    let mut secrets = Vec::new();
+    let values = env.iter().filter_map(|name| environment.variable_os(name)?.into_string().ok());
+    values.for_each(|value| collect(&Value::String(value), &mut secrets));
+    config.values().for_each(|value| collect(value, &mut secrets));
+    let answers =
+        stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    for answer in answers {
+        let tokens = ["access_token", "id_token", "saml_response"].map(|key| answer[key].as_str());
+        secrets.extend(tokens.into_iter().flatten().map(Secret::from));
+    }
+    secrets
+}
+
+/// The strings in a value that may be secret.
+fn collect(value: &Value, into: &mut Vec<Secret>) {
+    match value {
+        Value::String(text) if may_be_secret(text) => into.push(Secret::from(text.as_str())),
+        Value::Array(values) => values.iter().for_each(|value| collect(value, into)),
+        Value::Object(values) => values.values().for_each(|value| collect(value, into)),
+        _ => {}
+    }
+}
+
+/// Whether a text may be a secret: one that is neither a path nor an address without a password.
+fn may_be_secret(value: &str) -> bool {
+    let is_address =
+        (value.starts_with("https://") || value.starts_with("http://")) && !value.contains(['@', '?', '#']);
+    !(is_address || Path::new(value).is_absolute())
+}
+
 /// `text` without these secrets. Those under eight bytes are left in: a secret so short could be any word.
 pub fn hide(text: &str, secrets: &[Secret]) -> String {
     secrets
@@ -45,7 +94,7 @@ pub fn hide(text: &str, secrets: &[Secret]) -> String {
 /// Without what is not seen and changes how the rest is seen: the marks that turn the direction of writing (Unicode
 /// Standard Annex 9), and characters without width.
 fn visible(text: &str) -> String {
-    let is_unseen = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    let is_unseen = |c: char| matches!(c, '\u{061c}' | '\u{180e}' | '\u{e0000}'..='\u{e007f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
     text.chars().filter(|c| !is_unseen(*c)).collect()
 }
 
@@ -59,6 +108,20 @@ mod tests {
         let shown = complaint("first\nkey=<correct horse battery>\n\n", &[secret]).unwrap();
         assert_eq!(shown, "first key=<[hidden]>");
         assert_eq!(complaint(" \n", &[]), None);
+    }
+
+    #[test]
+    fn what_was_handed_over_and_what_was_answered_is_secret() {
+        let fake = ee_auth_fake::Fake::new()
+            .with_variable("VAULT_TOKEN", "correct horse battery")
+            .with_variable("VAULT_ADDR", "https://vault.example.com:8200");
+        let config = serde_json::json!({ "pins": ["swordfish 1"], "file": "/run/secrets/token", "tries": 3 });
+        let Value::Object(config) = config else { panic!() };
+        let env = ["VAULT_TOKEN", "VAULT_ADDR", "NOT_SET"].map(str::to_owned);
+        let stdout = b"no json\n{\"access_token\":\"a short token\"}\n";
+        let secrets = secrets(&*fake.host().environment, &env, &config, stdout);
+        let secrets: Vec<_> = secrets.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(secrets, ["correct horse battery", "swordfish 1", "a short token"]);
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub(crate) fn text(body: Bytes) -> Answer {
 /// A refusal, in words that a person who meets it can do something with.
 pub(crate) fn refused(refusal: Refusal) -> Answer {
     if refusal == Refusal::Secret {
-        let description = "this is not the refresh token that ee-auth made for this run: read the credential file again";
+        let description =
+            "this is not the refresh token that ee-auth made for this run: read the credential file again";
         return oauth(refusal.status(), "invalid_grant", description);
     }
     let reason = format!("ee-auth refuses requests {}\n", refusal.reason());

@@ -93,7 +93,9 @@ impl Refusals {
     }
 
     pub(crate) fn counted(&self) -> Vec<(Refusal, u64)> {
-        let counts = Refusal::ALL.into_iter().map(|refusal| (refusal, self.0[refusal as usize].load(Ordering::Relaxed)));
+        let counts = Refusal::ALL
+            .into_iter()
+            .map(|refusal| (refusal, self.0[refusal as usize].load(Ordering::Relaxed)));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 }
@@ -113,7 +115,8 @@ impl Guard {
             let known = |name: &[u8]| hosts.iter().any(|host| host.as_bytes().eq_ignore_ascii_case(name));
             let mut given = headers.get_all(HOST).iter();
             let (Some(host), None) = (given.next(), given.next()) else { return Err(Refusal::Host) };
-            if !known(host.as_bytes()) || uri.authority().is_some_and(|name| !known(name.as_str().as_bytes())) {
+            if !known(host.as_bytes()) || uri.authority().is_some_and(|name| !known(name.as_str().as_bytes()))
+            {
                 return Err(Refusal::Host);
             }
         }
@@ -144,7 +147,9 @@ impl Guard {
 /// repeat what is answered with 503, and nothing else.
 pub(crate) fn oauth_error(error: &Error) -> (StatusCode, &'static str) {
     match error.outcome() {
-        Outcome::Unavailable | Outcome::Internal => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        Outcome::Unavailable | Outcome::Internal => {
+            (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+        }
         Outcome::Rejected if error.detail() == "invalid_scope" => (StatusCode::BAD_REQUEST, "invalid_scope"),
         _ => (StatusCode::BAD_REQUEST, "invalid_grant"),
     }

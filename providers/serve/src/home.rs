@@ -40,10 +40,13 @@ pub fn outranking_logins(host: &Host, credential: &Credential, is_own: bool) -> 
         Some(directory) => Path::new(&directory).join("application_default_credentials.json"),
         None => home.join(LOGINS[1]),
     };
-    let other = |file: &Value, key: &str| file[key].as_str().filter(|id| Some(*id) != project).map(str::to_owned);
+    let other =
+        |file: &Value, key: &str| file[key].as_str().filter(|id| Some(*id) != project).map(str::to_owned);
     if let Some(id) = other(&stored, "project") {
         found.push(format!("earthengine-api will use the project {id}, which {} names", login.display()));
-    } else if let (Some(id), Some(_)) = (read(&adc).and_then(|file| other(&file, "quota_project_id")), project) {
+    } else if let (Some(id), Some(_)) =
+        (read(&adc).and_then(|file| other(&file, "quota_project_id")), project)
+    {
         found.push(format!("earthengine-api will use the project {id}, which {} names", adc.display()));
     }
     found
@@ -142,7 +145,9 @@ fn give_back(stand_in: &Path, real: &Path, relative: &Path) -> io::Result<()> {
             fs::create_dir_all(&target)?;
             give_back(&source, &target, &relative)?;
         } else if is_login(&relative) && target.symlink_metadata().is_ok() {
-            log::warn!("the command has logged in: that login is not kept, since --isolate-home keeps the one that is there");
+            log::warn!(
+                "the command has logged in: that login is not kept, since --isolate-home keeps the one that is there"
+            );
             fs::remove_file(&source)?;
         } else {
             give_back_one(&source, &target, kind.is_dir())?;

@@ -10,7 +10,7 @@
 //! | introspection, `POST /v1/introspect` (RFC 7662) | gcloud, which asks for the account's name | the access token |
 //! | Compute Engine's metadata server, `GET /computeMetadata/v1/…` | clients that find no file, and those that do not know the file's type | `Metadata-Flavor: Google`, and being a process of the same user |
 //!
-//! [`variables`] are what leads each client there. Clients ask again when their token is about to expire, so that it
+//! [`variables()`] are what leads each client there. Clients ask again when their token is about to expire, so that it
 //! stays fresh however long they run.
 //!
 //! Whoever is to be refused is refused and counted: see [`Refusal`].

@@ -178,7 +178,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Address>().unwrap().is_local(), local, "{text}");
         }
-        for text in ["", "8080", "localhost", "relative.sock", "unix:relative", "example.com:80", "127.0.0.1"] {
+        for text in ["", "8080", "localhost", "relative.sock", "unix:relative", "example.com:80", "127.0.0.1"]
+        {
             let error = text.parse::<Address>().expect_err(text);
             assert_eq!(error.code(), "usage.listen", "{text}");
         }

@@ -56,7 +56,8 @@ mod linux {
 
     /// The user whose process made the socket at `peer`, which is connected to `local`.
     pub(super) fn owner(peer: SocketAddr, local: SocketAddr) -> io::Result<u32> {
-        let netlink = socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
+        let netlink =
+            socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
         sendto(&netlink, &question(peer, local), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
         let mut answer = [0; 512];
         let (_, length) = recv(&netlink, &mut answer[..], RecvFlags::empty())?;

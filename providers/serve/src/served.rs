@@ -58,12 +58,14 @@ impl Served {
         let token = self.credential.token_async().await?;
         let now = self.credential.exchange().host.clock.now();
         let expires_in = token.remaining(now).as_secs();
-        let fits =
-            |text: &&Arc<TokenText>| text.expires_in == expires_in && text.secret.expose_secret() == token.secret();
+        let fits = |text: &&Arc<TokenText>| {
+            text.expires_in == expires_in && text.secret.expose_secret() == token.secret()
+        };
         if let Some(text) = self.token.load().as_ref().filter(fits) {
             return Ok(text.json.clone());
         }
-        let json = json!({ "access_token": token.secret(), "expires_in": expires_in, "token_type": "Bearer" });
+        let json =
+            json!({ "access_token": token.secret(), "expires_in": expires_in, "token_type": "Bearer" });
         let json = Bytes::from(json.to_string());
         let secret = Secret::from(token.secret());
         self.token.store(Some(Arc::new(TokenText { secret, expires_in, json: json.clone() })));
@@ -78,7 +80,10 @@ impl Served {
 
 impl fmt::Debug for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Served").field("credential", &self.credential).field("identity", &self.identity).finish()
+        f.debug_struct("Served")
+            .field("credential", &self.credential)
+            .field("identity", &self.identity)
+            .finish()
     }
 }
 
@@ -173,7 +178,10 @@ mod tests {
 
     #[test]
     fn a_service_account_has_a_name_that_leads_nowhere() {
-        assert_eq!(identity(Some("robot@my-project.iam.gserviceaccount.com")), "robot@my-project.iam.invalid");
+        assert_eq!(
+            identity(Some("robot@my-project.iam.gserviceaccount.com")),
+            "robot@my-project.iam.invalid"
+        );
         assert_eq!(identity(Some("ada@example.com")), "ada@example.com");
         for unknown in [None, Some("principal://iam.googleapis.com/x"), Some("a\n@b"), Some("a@b@c")] {
             let name = identity(unknown);

@@ -4,8 +4,9 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -14,7 +15,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::runtime::{Builder, Runtime};
@@ -33,8 +34,8 @@ use crate::{peer, routes};
 /// How many connections there may be at once. A client keeps one open, if that.
 const MAX_CONNECTIONS: usize = 4096;
 
-/// How long the head of a request may take to come, from the end of the one before: whoever comes back later connects
-/// anew.
+/// How long the first head may take to come. Between two requests nobody waits longer than twice this: whoever comes back
+/// later connects anew.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest head that is read, in bytes.
@@ -291,7 +292,10 @@ impl Connection {
                 let _ = stream.set_nodelay(true);
                 let foreign = peer.ip().is_loopback()
                     && shared.checks_users
-                    && !stream.local_addr().and_then(|local| peer::is_same_user(peer, local)).unwrap_or(false);
+                    && !stream
+                        .local_addr()
+                        .and_then(|local| peer::is_same_user(peer, local))
+                        .unwrap_or(false);
                 match (foreign, shared.tls.clone()) {
                     (true, _) => turn_away(stream, &shared).await,
                     (false, None) => serve(stream, shared, watcher).await,
@@ -324,36 +328,54 @@ async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Sha
     let _ = timeout(STRANGER_TIMEOUT, stream.write_all(answer.as_bytes())).await;
 }
 
-/// Serves one connection to its end.
+/// What goes on on a connection.
+struct Activity {
+    shared: Arc<Shared>,
+    /// How many requests have begun.
+    begun: AtomicU32,
+    /// Whether one is being answered.
+    busy: AtomicBool,
+}
+
+/// Serves one connection to its end, which comes early where nobody asks for anything.
 async fn serve<S>(stream: S, shared: Arc<Shared>, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let used = Arc::new(AtomicBool::new(false));
-    let of_requests = (shared.clone(), used.clone());
-    let service = service_fn(move |request| {
-        let (shared, used) = &of_requests;
-        used.store(true, Ordering::Relaxed);
-        handle(request, shared.clone())
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        if error.is_parse_too_large() {
-            shared.refusals.count(Refusal::TooLarge);
-        } else if error.is_timeout() && !used.load(Ordering::Relaxed) {
-            // Later it is how a connection ends that nobody needs any more.
-            shared.refusals.count(Refusal::TooSlow);
+    let activity = Arc::new(Activity { shared, begun: AtomicU32::new(0), busy: AtomicBool::new(false) });
+    let of_requests = activity.clone();
+    let service = service_fn(move |request| handle(request, of_requests.clone()));
+    let connection =
+        http1::Builder::new().max_buf_size(MAX_HEAD).serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(watcher.watch(connection));
+    let mut known = 0;
+    // One timer for a whole connection: hyper's own is set anew for each request, which takes a fifth of its time.
+    let end = loop {
+        if let Ok(end) = timeout(HEAD_TIMEOUT, connection.as_mut()).await {
+            break end;
         }
+        let begun = activity.begun.load(Ordering::Relaxed);
+        if begun == known && !activity.busy.load(Ordering::Relaxed) {
+            // Later it is how a connection ends that nobody needs any more.
+            if begun == 0 {
+                activity.shared.refusals.count(Refusal::TooSlow);
+            }
+            return;
+        }
+        known = begun;
+    };
+    if end.is_err_and(|error| error.is_parse_too_large()) {
+        activity.shared.refusals.count(Refusal::TooLarge);
     }
 }
 
-async fn handle(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Answer, Infallible> {
+async fn handle(request: Request<Incoming>, activity: Arc<Activity>) -> Result<Answer, Infallible> {
+    activity.begun.fetch_add(1, Ordering::Relaxed);
+    activity.busy.store(true, Ordering::Relaxed);
+    let shared = &*activity.shared;
     let profiles = shared.profiles.load_full();
     let answer = routes::answer(request, &shared.guard, &profiles).await;
+    activity.busy.store(false, Ordering::Relaxed);
     Ok(answer.unwrap_or_else(|refusal| {
         shared.refusals.count(refusal);
         refused(refusal)

@@ -10,7 +10,8 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tempfile::NamedTempFile;
 
 use crate::{
-    Address, Listener, Options, Place, Profiles, Refusal, Served, Server, Variables, Via, credential_file, variables,
+    Address, Listener, Options, Place, Profiles, Refusal, Served, Server, Variables, Via, credential_file,
+    variables,
 };
 
 /// A server and a credential file that last as long as a command does.
@@ -28,7 +29,9 @@ impl Session {
     /// [`Outcome::Internal`](ee_auth_core::Outcome::Internal) where there is no port or no file to be had.
     pub fn start(credential: Credential, via: Via, environment: &dyn Environment) -> Result<Self, Error> {
         let failed = |error: io::Error| {
-            Error::internal(format!("the endpoint for the command could not be started on 127.0.0.1: {error}"))
+            Error::internal(format!(
+                "the endpoint for the command could not be started on 127.0.0.1: {error}"
+            ))
         };
         let project = credential.project().map(|project| project.id.clone());
         let secret = local_secret();
@@ -37,7 +40,8 @@ impl Session {
         let served = Served::new(credential);
         let identity = served.identity().to_owned();
         let profiles = Profiles::new(served);
-        let server = Server::start(vec![listener], secret.clone(), profiles, Options::default()).map_err(failed)?;
+        let server =
+            Server::start(vec![listener], secret.clone(), profiles, Options::default()).map_err(failed)?;
         let content = credential_file::content(&format!("http://{authority}"), &secret, project.as_deref());
         let file = via.uses_file().then(|| temporary(&content)).transpose().map_err(|error| {
             Error::internal(format!("the command's credential file could not be written: {error}"))

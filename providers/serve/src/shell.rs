@@ -15,7 +15,7 @@ pub enum Shell {
     /// fish.
     Fish,
     /// PowerShell, both editions.
-    PowerShell,
+    Pwsh,
     /// A batch file for cmd.exe.
     Cmd,
     /// The file that `GITHUB_ENV` names in a step of GitHub Actions.
@@ -26,14 +26,14 @@ pub enum Shell {
 
 impl Shell {
     /// All of them.
-    pub const ALL: [Self; 6] = [Self::Sh, Self::Fish, Self::PowerShell, Self::Cmd, Self::GitHub, Self::Dotenv];
+    pub const ALL: [Self; 6] = [Self::Sh, Self::Fish, Self::Pwsh, Self::Cmd, Self::GitHub, Self::Dotenv];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sh => "sh",
             Self::Fish => "fish",
-            Self::PowerShell => "powershell",
+            Self::Pwsh => "powershell",
             Self::Cmd => "cmd",
             Self::GitHub => "github",
             Self::Dotenv => "dotenv",
@@ -55,7 +55,7 @@ impl Shell {
         Ok(match self {
             Self::Sh => format!("export {name}='{}'", value.replace('\'', r"'\''")),
             Self::Fish => format!("set -gx {name} '{}'", value.replace('\\', r"\\").replace('\'', r"\'")),
-            Self::PowerShell => format!("$env:{name} = '{}'", powershell(value)),
+            Self::Pwsh => format!("$env:{name} = '{}'", powershell(value)),
             Self::Cmd => format!("set \"{name}={}\"", value.replace('%', "%%")),
             Self::GitHub => format!("{name}={value}"),
             Self::Dotenv => format!("{name}={}", dotenv(value)),
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn quotes_are_doubled_where_that_is_how_they_are_written() {
-        assert_eq!(Shell::PowerShell.set("A", "it's \u{2019}x").unwrap(), "$env:A = 'it''s \u{2019}\u{2019}x'");
+        assert_eq!(Shell::Pwsh.set("A", "it's \u{2019}x").unwrap(), "$env:A = 'it''s \u{2019}\u{2019}x'");
         assert_eq!(Shell::Cmd.set("A", "100% &x").unwrap(), "set \"A=100%% &x\"");
     }
 

@@ -46,8 +46,10 @@ impl FromStr for Via {
             "file" => Ok(Self::File),
             "metadata" => Ok(Self::Metadata),
             "both" => Ok(Self::Both),
-            _ => Err(Error::new(Outcome::Usage, "via", format!("{} is no way to a credential", quoted(text)))
-                .hint("the ways are file, metadata and both")),
+            _ => {
+                Err(Error::new(Outcome::Usage, "via", format!("{} is no way to a credential", quoted(text)))
+                    .hint("the ways are file, metadata and both"))
+            }
         }
     }
 }
@@ -148,7 +150,8 @@ pub fn variables(place: &Place<'_>, via: Via, environment: &dyn Environment) -> 
             set.insert(name.to_owned(), file.as_os_str().to_owned());
         }
     }
-    let outranking = OUTRANKING.iter().chain(if via.uses_file() { &[][..] } else { &["GS_OAUTH2_REFRESH_TOKEN"] });
+    let outranking =
+        OUTRANKING.iter().chain(if via.uses_file() { &[][..] } else { &["GS_OAUTH2_REFRESH_TOKEN"] });
     let removed = outranking
         .filter(|name| !set.contains_key(**name) && environment.variable_os(name).is_some())
         .map(|name| (*name).to_owned())
@@ -160,7 +163,8 @@ pub fn variables(place: &Place<'_>, via: Via, environment: &dyn Environment) -> 
 /// refreshed, for each client that takes one, and the project.
 pub fn token_variables(token: &str, project: Option<&str>) -> BTreeMap<String, String> {
     // gcloud, terraform, GDAL. Not EARTHENGINE_TOKEN: geemap takes that for a refresh token, and writes it over a login.
-    let tokens = ["CLOUDSDK_AUTH_ACCESS_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN", "EEDA_BEARER", "EE_AUTH_CREDENTIALS"];
+    let tokens =
+        ["CLOUDSDK_AUTH_ACCESS_TOKEN", "GOOGLE_OAUTH_ACCESS_TOKEN", "EEDA_BEARER", "EE_AUTH_CREDENTIALS"];
     let tokens = tokens.map(|name| (name.to_owned(), token.to_owned()));
     let projects = project.into_iter().flat_map(|id| PROJECT.map(|name| (name.to_owned(), id.to_owned())));
     tokens.into_iter().chain(projects).collect()
@@ -219,7 +223,9 @@ mod tests {
 
     #[test]
     fn what_would_outrank_it_is_taken_away() {
-        let fake = Fake::new().with_variable("NO_GCE_CHECK", "true").with_variable("GOOGLE_APPLICATION_CREDENTIALS", "x");
+        let fake = Fake::new()
+            .with_variable("NO_GCE_CHECK", "true")
+            .with_variable("GOOGLE_APPLICATION_CREDENTIALS", "x");
         assert_eq!(changes(Via::Both, &fake).removed, ["NO_GCE_CHECK"]);
         assert_eq!(changes(Via::Metadata, &fake).removed, ["NO_GCE_CHECK", "GOOGLE_APPLICATION_CREDENTIALS"]);
     }
@@ -231,7 +237,8 @@ mod tests {
             (Some("intranet.example"), "127.0.0.1,localhost,intranet.example"),
             (Some("*"), "*"),
         ] {
-            let fake = known.into_iter().fold(Fake::new(), |fake, value| fake.with_variable("no_proxy", value));
+            let fake =
+                known.into_iter().fold(Fake::new(), |fake, value| fake.with_variable("no_proxy", value));
             assert_eq!(changes(Via::File, &fake).set["NO_PROXY"], wanted);
         }
     }

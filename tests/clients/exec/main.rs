@@ -34,7 +34,9 @@ impl Client {
         let mut command = machine.command(["exec", "--via", via, "--"]);
         // What is no interpreter is called by a script.
         let shell = script.is_some_and(|script| script.ends_with(".sh"));
-        command.arg(if shell { Path::new("sh") } else { program }).args(script.map(|script| here().join(script)));
+        command
+            .arg(if shell { Path::new("sh") } else { program })
+            .args(script.map(|script| here().join(script)));
         if let Some(clients) = clients() {
             command.env("NODE_PATH", clients.join("node/node_modules"));
             let path = path();
@@ -42,7 +44,9 @@ impl Client {
             command.env("PATH", std::env::join_paths(paths).expect("paths"));
         }
         command.env("EARTH_ENGINE", machine.google().base_url());
-        command.env("CLOUDSDK_CONFIG", machine.home().join("gcloud")).env("CLOUDSDK_CORE_DISABLE_PROMPTS", "1");
+        command
+            .env("CLOUDSDK_CONFIG", machine.home().join("gcloud"))
+            .env("CLOUDSDK_CORE_DISABLE_PROMPTS", "1");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it can be run");
         let input = child.stdin.take().expect("a pipe");
         let output = BufReader::new(child.stdout.take().expect("a pipe"));
@@ -92,7 +96,10 @@ fn find(name: &str, program: &str) -> Option<PathBuf> {
     });
     if found.is_none() {
         // Past the harness, which shows no words of a test that passes.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: {name} is not here; tests/clients/exec/run installs what it can");
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: {name} is not here; tests/clients/exec/run installs what it can"
+        );
     }
     found
 }
@@ -143,7 +150,8 @@ fn situations(name: &str, via: &str, program: &str, script: Option<&str>) {
 
     // It has talked to us and to Earth Engine: whatever the machine's Google was asked for besides was a token for us.
     for request in google.requests() {
-        let known = request.path == "/token" || request.path.starts_with("/v1") || request.path.contains("discovery");
+        let known =
+            request.path == "/token" || request.path.starts_with("/v1") || request.path.contains("discovery");
         assert!(known, "{name} asked for {}", request.path);
     }
 }

@@ -279,6 +279,18 @@ impl Files for Fake {
         Ok(self.describe(&self.follow(path)?.1))
     }
 
+    fn link(&self, path: &Path) -> io::Result<Option<(PathBuf, FileStatus)>> {
+        let place = self.place(path);
+        match self.entry(&place) {
+            Some(entry @ Entry { node: Node::Link(_), .. }) => {
+                let status = self.describe(&entry);
+                let Node::Link(target) = entry.node else { return Ok(None) };
+                Ok(Some((target, status)))
+            }
+            _ => self.follow(&place).map(|_| None),
+        }
+    }
+
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         Ok(self.follow(path)?.0)
     }

@@ -14,6 +14,7 @@ pub(crate) struct State {
     browser: Option<io::ErrorKind>,
     told: Vec<String>,
     asked: Vec<String>,
+    asked_unseen: Vec<String>,
     shown: Vec<Url>,
     browsed: Vec<Url>,
 }
@@ -27,6 +28,7 @@ impl Default for State {
             browser: Some(io::ErrorKind::NotFound),
             told: Vec::new(),
             asked: Vec::new(),
+            asked_unseen: Vec::new(),
             shown: Vec::new(),
             browsed: Vec::new(),
         }
@@ -88,6 +90,11 @@ impl Fake {
         lock(&self.0.person).asked.clone()
     }
 
+    /// What of it was asked by [`Person::ask_secret`].
+    pub fn asked_unseen(&self) -> Vec<String> {
+        lock(&self.0.person).asked_unseen.clone()
+    }
+
     /// The addresses that the person was shown, in order.
     pub fn shown(&self) -> Vec<Url> {
         lock(&self.0.person).shown.clone()
@@ -123,6 +130,11 @@ impl Person for Fake {
             if state.presence == Presence::Answering { state.answers.pop_front() } else { None }
         };
         Box::pin(async move { answer.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()) })
+    }
+
+    fn ask_secret(&self, question: &str) -> BoxFuture<'static, io::Result<Secret>> {
+        lock(&self.0.person).asked_unseen.push(question.to_owned());
+        self.ask(question)
     }
 
     fn has_browser(&self) -> bool {

@@ -75,7 +75,15 @@ fn put_first(document: &mut DocumentMut, name: &str) -> Result<String, Error> {
             Error::invalid("wrong_type", "`chain` is no array").hint("write `chain = [\"NAME\"]`")
         })?;
     chain.retain(|item| item.as_str() != Some(name));
-    chain.insert(0, name);
+    let mut first = Value::from(name);
+    if let Some(second) = chain.get_mut(0) {
+        // On a line of its own, where the others are.
+        *first.decor_mut() = second.decor().clone();
+        if second.decor().prefix().and_then(|prefix| prefix.as_str()).is_none_or(str::is_empty) {
+            second.decor_mut().set_prefix(" ");
+        }
+    }
+    chain.insert_formatted(0, first);
     Ok(format!("chain = {}\n", chain.to_string().trim()))
 }
 

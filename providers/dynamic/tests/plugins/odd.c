@@ -157,6 +157,8 @@ static eea_status answer(const eea_request *request, const eea_sink *out) {
     return token(out, "after-a-leak");
   }
   if (asked(json, "silent")) return EEA_OK;
+  if (asked(json, "fault"))
+    return say(out, "{\"fault\":{\"outcome\":\"untrusted\",\"detail\":\"sha256\",\"message\":\"x\",\"hint\":\"y\"}}"), EEA_FAILED;
   if (asked(json, "two")) {
     token(out, "first");
     return token(out, "second");
@@ -235,9 +237,9 @@ static eea_status answer(const eea_request *request, const eea_sink *out) {
     return token(out, request->deadline_ms > 0 && request->deadline_ms <= 20000 && request->call != 0 && request->flags == 0 ? "fine" : "wrong");
   }
   if (asked(json, "environment")) {
-    const char *named = getenv("ODD_NAMED"), *other = getenv("ODD_OTHER"), *ld = getenv("LD_ODD");
+    const char *named = getenv("CARGO_PKG_NAME"), *other = getenv("CARGO_MANIFEST_DIR");
     char text[64];
-    snprintf(text, sizeof text, "named-%s-other-%s-ld-%s", named ? named : "unset", other ? other : "unset", ld ? ld : "unset");
+    snprintf(text, sizeof text, "named-%s-other-%s", named ? named : "unset", other ? "set" : "unset");
     return token(out, text);
   }
   return token(out, "plain-token");

@@ -85,9 +85,18 @@ impl Federation {
             None => self.into_found(wanted),
             // As Google's libraries do: the STS is asked for one scope, and the account for those that are wanted.
             Some(impersonation) => {
-                impersonated::found(self.into_found(Scopes::cloud_platform()), impersonation, wanted)
+                let identity = self.identity();
+                let mut source = self.into_found(Scopes::cloud_platform());
+                source.principal = identity;
+                impersonated::found(source, impersonation, wanted)
             }
         }
+    }
+
+    /// What the federated identity is called in an IAM policy. What the provider maps to its subject, only Google knows.
+    fn identity(&self) -> Option<String> {
+        let (pool, _) = self.audience.split_once("/providers/")?;
+        Some(format!("principal:{pool}/subject/SUBJECT"))
     }
 }
 

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 
 /// A process that has a terminal for itself, of which this holds the other end.
 pub(crate) struct Session {
@@ -64,6 +65,26 @@ impl Session {
                     panic!("{text:?} was waited for and {:?} was seen", self.seen)
                 }
             }
+        }
+    }
+
+    /// Waits until the terminal shows as much as `text` has, and sees that it is that.
+    pub(crate) fn sees_next(&mut self, text: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.seen.len() < text.len() {
+            let bytes = self.screen.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap();
+            self.seen.push_str(&String::from_utf8_lossy(&bytes));
+        }
+        assert!(self.seen.starts_with(text), "{:?}", self.seen);
+        self.seen.drain(..text.len());
+    }
+
+    /// Waits until the terminal no longer shows what is typed.
+    pub(crate) fn hides(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while tcgetattr(&self.keyboard).unwrap().local_modes.contains(LocalModes::ECHO) {
+            assert!(Instant::now() < deadline, "what is typed is seen");
+            thread::sleep(Duration::from_millis(5));
         }
     }
 

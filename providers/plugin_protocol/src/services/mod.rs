@@ -22,6 +22,9 @@ use crate::{RefusalCode, words};
 /// The most bytes that an event may have: 1 MiB.
 pub const MAX_EVENT: usize = 1 << 20;
 
+/// The most events before an answer.
+pub const MAX_EVENTS: u32 = 1000;
+
 /// What the host does for one plugin, during one call.
 #[derive(Clone)]
 pub struct Services {

@@ -1,5 +1,7 @@
 //! `prompt/1`: the host asks the person.
 
+use std::io;
+
 use ee_auth_core::ExposeSecret;
 use ee_auth_core::host::Presence;
 use serde_json::{Map, Value, json};
@@ -49,8 +51,16 @@ impl Services {
                 person.show(&format!("{message} (the code to enter: {code})"), &self.address(event)?);
             }
             _ => {
-                let answer = person.ask(&message).await.map_err(|_| {
-                    Refused::new(RefusalCode::InteractionRequired, "the person gave no answer")
+                let asking =
+                    if kind == "secret" { person.ask_secret(&message) } else { person.ask(&message) };
+                let answer = asking.await.map_err(|error| {
+                    let message = match error.kind() {
+                        io::ErrorKind::Unsupported => {
+                            "what is typed here cannot be hidden, so nobody was asked"
+                        }
+                        _ => "the person gave no answer",
+                    };
+                    Refused::new(RefusalCode::InteractionRequired, message)
                 })?;
                 reply.insert("answer".to_owned(), json!(answer.expose_secret()));
             }

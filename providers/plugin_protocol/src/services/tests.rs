@@ -85,6 +85,7 @@ fn a_person_is_asked_only_in_a_login_and_sees_who_asks() {
     let mine = services(&fake).interactive(true);
     assert_eq!(reply(&mine, ask)["answer"], "hunter2");
     assert_eq!(fake.asked(), ["vault says: PIN? [2Jee-auth: done"]);
+    assert_eq!(fake.asked_unseen(), fake.asked());
     let code = json!({"event": "prompt", "kind": "code", "message": "sign in", "url": "https://vault.example.com/device",
         "code": "ABCD-1234"});
     assert_eq!(reply(&mine, code)["ok"], true);

@@ -3,7 +3,8 @@
 //! Before a plugin is loaded or started: it is a regular file, owned by the user or root; neither it nor any directory above
 //! it can be written by others, or by a group other than the user's own private one; its SHA-256 is the pinned one. A
 //! directory like /tmp, in which anybody may put files and nobody replace another's (the sticky bit), passes where what is
-//! entered from it is the user's or root's, and no link.
+//! entered from it is the user's or root's. The same holds for every link on the way and the directories that it leads
+//! through.
 //!
 //! On systems without owners and permission bits there is the SHA-256 alone.
 
@@ -16,6 +17,9 @@ use zeroize::Zeroizing;
 
 /// The most bytes that a plugin's file may have where it is hashed: 512 MiB.
 pub const MAX_PROGRAM: u64 = 512 << 20;
+
+/// The most links that a path may lead through, as on Linux.
+const MAX_LINKS: usize = 40;
 
 /// The SHA-256 of a plugin's file, as `sha256` in a provider's table pins it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,13 +104,8 @@ pub fn vouch(host: &Host, path: &Path, pin: Option<&Pin>) -> Result<Vouched, Err
             Error::invalid("no_file", "it is not a regular file").hint("name the plugin's file itself")
         );
     }
-    let canonical = host.files.canonical(path).map_err(|error| unreadable(&error, false))?;
     let watch = Watch { host, user: host.environment.user_id() };
-    // The path as it was named, since whoever can turn a link on it can choose what runs; and where it leads.
     watch.path(path)?;
-    if canonical != path {
-        watch.path(&canonical)?;
-    }
     let Some(pin) = pin else { return Ok(Vouched { path: path.to_owned(), bytes: None }) };
     let read = host.files.read(path, MAX_PROGRAM).map_err(|error| match error {
         FileReadError::NotFound => unreadable(&error, true),
@@ -169,37 +168,71 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// A file and every directory above it.
+    /// A file, and every directory and link on the way to it, as the system goes it: whoever can turn a link on it, or put
+    /// something else into a directory on it, chooses what runs.
     fn path(&self, path: &Path) -> Result<(), Error> {
         if path.components().any(|component| component == Component::ParentDir) {
             return Err(Error::invalid("path", "its path has `..` in it").hint("write the path without `..`"));
         }
-        let status = |path: &Path| {
-            self.host.files.status(path).map_err(|error| {
-                Error::invalid("no_such_file", format!("{} cannot be looked at: {error}", path.display()))
-                    .hint("make the directories above the plugin readable for yourself")
-            })
-        };
-        self.file(&status(path)?)?;
-        let mut entered = path;
-        while let Some(directory) = entered.parent().filter(|parent| *parent != Path::new("")) {
-            let above = status(directory)?;
-            self.owner(&above, directory)?;
-            let shared = self.writers(&above);
-            let is_sticky = above.mode.is_some_and(|mode| mode & 0o1000 != 0);
-            if let Some(writers) = shared.filter(|_| !is_sticky || self.is_link(directory, entered)) {
+        let mut wanted = path.to_owned();
+        for _ in 0..=MAX_LINKS {
+            match self.walk(&wanted)? {
+                Some(turned) => wanted = turned,
+                None => return Ok(()),
+            }
+        }
+        Err(Error::invalid("path", "its path leads through too many links")
+            .hint("name the plugin's file itself"))
+    }
+
+    /// Goes along a path up to its first link; the path that comes of this link, or `None` where there is none.
+    fn walk(&self, path: &Path) -> Result<Option<PathBuf>, Error> {
+        let mut reached = PathBuf::new();
+        // Who else can write the directory that is reached: they could put something else there, unless it is sticky.
+        let mut shared: Option<(&str, bool)> = None;
+        let mut components = path.components();
+        while let Some(component) = components.next() {
+            let above = reached.clone();
+            match component {
+                Component::Prefix(_) => {
+                    reached.push(component);
+                    continue;
+                }
+                // What is reached has no links in it, so what is above it is what stands before it.
+                Component::ParentDir => {
+                    reached.pop();
+                    continue;
+                }
+                component => reached.push(component),
+            }
+            if let Some((writers, _)) = shared.filter(|(_, is_sticky)| !is_sticky) {
                 return Err(untrusted(
                     "permissions",
-                    format!("{} can be written by {writers}, who could replace it", directory.display()),
+                    format!("{} can be written by {writers}, who could replace it", above.display()),
                     format!(
                         "`chmod go-w {}`, or put the plugin into a directory of your own",
-                        directory.display()
+                        above.display()
                     ),
                 ));
             }
-            entered = directory;
+            let unseen = |error: std::io::Error| {
+                Error::invalid("no_such_file", format!("{} cannot be looked at: {error}", reached.display()))
+                    .hint("make the directories above the plugin readable for yourself")
+            };
+            if let Some((target, link)) = self.host.files.link(&reached).map_err(unseen)? {
+                self.owner(&link, &reached)?;
+                return Ok(Some(above.join(target).join(components.as_path())));
+            }
+            let status = self.host.files.status(&reached).map_err(unseen)?;
+            if status.kind != FileKind::Directory {
+                self.file(&status)?;
+                continue;
+            }
+            self.owner(&status, &reached)?;
+            let is_sticky = status.mode.is_some_and(|mode| mode & 0o1000 != 0);
+            shared = self.writers(&status).map(|writers| (writers, is_sticky));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// The file itself.
@@ -236,15 +269,6 @@ impl Watch<'_> {
             Some("a group")
         } else {
             None
-        }
-    }
-
-    /// Whether what is entered from `directory` is a link, so that its owner cannot be told by looking through it.
-    fn is_link(&self, directory: &Path, entered: &Path) -> bool {
-        let files = &self.host.files;
-        match (files.canonical(directory), files.canonical(entered), entered.file_name()) {
-            (Ok(directory), Ok(entered), Some(name)) => directory.join(name) != entered,
-            _ => true,
         }
     }
 

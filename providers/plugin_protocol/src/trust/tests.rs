@@ -54,17 +54,37 @@ fn what_others_can_write_is_not() {
 }
 
 #[test]
-fn a_sticky_directory_passes_unless_a_link_is_entered_from_it() {
+fn a_sticky_directory_passes_where_what_is_entered_is_not_anothers() {
     let fake = machine()
         .with_entry("/tmp", at(0o1777, Some(0), Node::Directory))
         .with_entry("/tmp/mine", at(0o700, None, Node::Directory))
         .with_entry("/tmp/mine/plugin", at(0o700, None, Node::File(Vec::new())))
         .with_entry("/tmp/theirs", at(0o755, Some(1001), Node::Directory))
         .with_entry("/tmp/theirs/plugin", at(0o755, None, Node::File(Vec::new())))
+        .with_entry("/tmp/my-link", at(0o777, None, Node::Link(PathBuf::from(FILE))))
         .with_entry("/tmp/link", at(0o777, Some(1001), Node::Link(PathBuf::from(FILE))));
+    assert_eq!(code(&fake, "/tmp/my-link"), "trusted");
     assert_eq!(code(&fake, "/tmp/mine/plugin"), "trusted");
     assert_eq!(code(&fake, "/tmp/theirs/plugin"), "untrusted.owner");
-    assert_eq!(code(&fake, "/tmp/link"), "untrusted.permissions");
+    assert_eq!(code(&fake, "/tmp/link"), "untrusted.owner");
+}
+
+#[test]
+fn every_link_on_the_way_is_looked_at_with_its_directory() {
+    let link = |target: &str| at(0o777, None, Node::Link(PathBuf::from(target)));
+    let fake = machine()
+        .with_entry("/srv", at(0o755, Some(0), Node::Directory))
+        .with_entry("/srv/shared", at(0o777, Some(0), Node::Directory))
+        .with_entry("/srv/shared/current", link(FILE))
+        .with_entry("/srv/mine", at(0o755, None, Node::Directory))
+        .with_entry("/srv/mine/current", link("../../opt/corp"))
+        .with_entry("/opt/good", link("/srv/mine/current/plugin"))
+        .with_entry("/opt/bad", link("/srv/shared/current"))
+        .with_entry("/opt/round", link("round"));
+    assert_eq!(code(&fake, "/opt/good"), "trusted");
+    // The first and the last are as they should be: what lies between leads wherever somebody wants.
+    assert_eq!(code(&fake, "/opt/bad"), "untrusted.permissions");
+    assert_eq!(code(&fake, "/opt/round"), "invalid.no_such_file");
 }
 
 #[test]

@@ -12,7 +12,9 @@ const TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token
 #[test]
 fn metadata_wants_its_flavor() {
     let machine = Machine::new();
-    for headers in [&[][..], &["Metadata-Flavor: google"], &["Metadata-Flavor:"], &["X-Metadata-Flavor: Google"]] {
+    for headers in
+        [&[][..], &["Metadata-Flavor: google"], &["Metadata-Flavor:"], &["X-Metadata-Flavor: Google"]]
+    {
         for path in [TOKEN, "/", "/computeMetadata/v1/instance"] {
             let answer = machine.send("GET", path, headers, "");
             assert_eq!(answer.status, 403, "{path} {headers:?}");
@@ -95,7 +97,8 @@ fn the_token_endpoint_wants_the_secret() {
 #[test]
 fn no_page_in_a_browser_can_read_an_answer() {
     let machine = Machine::new();
-    let headers = ["Metadata-Flavor: Google", "Origin: http://evil.example", "Access-Control-Request-Method: GET"];
+    let headers =
+        ["Metadata-Flavor: Google", "Origin: http://evil.example", "Access-Control-Request-Method: GET"];
     for method in ["GET", "OPTIONS"] {
         assert!(!machine.send(method, TOKEN, &headers, "").head.contains("access-control"));
     }

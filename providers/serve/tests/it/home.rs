@@ -55,7 +55,9 @@ fn everything_is_there_but_the_logins() {
     let home = home();
     let isolated = IsolatedHome::new(&host(home.path())).unwrap();
     let inside = isolated.path().to_owned();
-    for there in [".bashrc", "data/table.csv", ".config/other/settings", ".config/earthengine/work/credentials"] {
+    for there in
+        [".bashrc", "data/table.csv", ".config/other/settings", ".config/earthengine/work/credentials"]
+    {
         assert!(inside.join(there).is_file(), "{there}");
     }
     assert!(inside.join(".config/gcloud/active_config").is_file());

@@ -1,5 +1,11 @@
 //! The server as clients meet it: over sockets, with a credential whose exchanges the test controls.
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the tests are the clients")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "the tests are the clients"
+)]
 
 mod guard;
 mod home;
@@ -7,5 +13,5 @@ mod metadata;
 mod server;
 mod shells;
 mod support;
-mod token_endpoint;
 mod tls;
+mod token_endpoint;

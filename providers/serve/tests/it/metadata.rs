@@ -35,7 +35,10 @@ fn every_path_that_clients_ask_for_is_there() {
         let answer = machine.get(&format!("{account}/{name}/?recursive=True"));
         assert_eq!(answer.header("content-type"), Some("application/json"));
         let scopes = SCOPES.map(|name| format!("https://www.googleapis.com/auth/{name}"));
-        assert_eq!(answer.json(), json!({"aliases": ["default"], "email": "ada@example.com", "scopes": scopes}));
+        assert_eq!(
+            answer.json(),
+            json!({"aliases": ["default"], "email": "ada@example.com", "scopes": scopes})
+        );
         let token = machine.get(&format!("{account}/{name}/token?scopes=a,b")).json();
         assert_eq!(token, json!({"access_token": "token-1", "expires_in": LIFETIME, "token_type": "Bearer"}));
     }
@@ -107,7 +110,10 @@ fn profiles_are_apart() {
 #[test]
 fn a_failed_exchange_is_told_with_what_to_do() {
     for (error, status) in [
-        (Error::unavailable("connect", "Google could not be reached").hint("see whether you are online"), 503),
+        (
+            Error::unavailable("connect", "Google could not be reached").hint("see whether you are online"),
+            503,
+        ),
         (Error::rejected("invalid_grant", "the login was revoked").hint("log in again"), 403),
     ] {
         let machine = Machine::new();

@@ -78,14 +78,19 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new() -> Self {
-        Self::serving(|fake, exchanges| Profiles::new(Served::new(credential(fake, exchanges, Some("ada@example.com")))))
+        Self::serving(|fake, exchanges| {
+            Profiles::new(Served::new(credential(fake, exchanges, Some("ada@example.com"))))
+        })
     }
 
     pub(crate) fn serving(profiles: impl FnOnce(&Fake, &Exchanges) -> Profiles) -> Self {
         Self::with_options(profiles, Options::default())
     }
 
-    pub(crate) fn with_options(profiles: impl FnOnce(&Fake, &Exchanges) -> Profiles, options: Options) -> Self {
+    pub(crate) fn with_options(
+        profiles: impl FnOnce(&Fake, &Exchanges) -> Profiles,
+        options: Options,
+    ) -> Self {
         let (fake, exchanges) = (Fake::new(), Exchanges::default());
         let profiles = profiles(&fake, &exchanges);
         let listener = Listener::bind(&Address::any_loopback()).unwrap();

@@ -16,7 +16,8 @@ fn certificates() -> (String, String, String) {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let certificate =
+        CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
     (authority.pem(), certificate.pem(), key.serialize_pem())
 }
 
@@ -43,12 +44,19 @@ fn only_those_with_a_certificate_are_let_in() {
     let (_, stranger, strangers_key) = certificates();
     let (stranger, strangers_key) = (file("other", &stranger), file("other-key", &strangers_key));
     let ask = |arguments: &[&str]| {
-        let url = format!(
-            "https://{}/computeMetadata/v1/instance/service-accounts/default/token",
-            machine.address
-        );
+        let url =
+            format!("https://{}/computeMetadata/v1/instance/service-accounts/default/token", machine.address);
         let output = Command::new("curl")
-            .args(["--silent", "--noproxy", "*", "--cacert", &authority, "-H", "Metadata-Flavor: Google", &url])
+            .args([
+                "--silent",
+                "--noproxy",
+                "*",
+                "--cacert",
+                &authority,
+                "-H",
+                "Metadata-Flavor: Google",
+                &url,
+            ])
             .args(arguments)
             .output()
             .unwrap();

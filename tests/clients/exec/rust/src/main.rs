@@ -6,6 +6,7 @@ use std::io::{Write, stdin, stdout};
 use google_cloud_auth::credentials::{Builder, CacheableResource};
 
 fn main() {
+    rustls::crypto::ring::default_provider().install_default().expect("nobody else has");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _entered = runtime.enter();
     let credentials = Builder::default()
