@@ -2,7 +2,7 @@
 //!
 //! It is a program of one thread that forks after the private thread of exchanges has started.
 #![allow(unsafe_code, reason = "fork")]
-#![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a test program")]
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used, reason = "a test program")]
 
 #[cfg(unix)]
 fn main() {

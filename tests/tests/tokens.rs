@@ -1,5 +1,5 @@
 //! The token path of one process: reading, refreshing, failing, and what clocks do to it.
-#![allow(clippy::disallowed_methods, reason = "a test may start threads and wait for them")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
