@@ -84,7 +84,10 @@ fn a_token_in_a_file_becomes_the_service_accounts() {
     let itself = workload.external_account_json(&json!({"file": TOKEN}), None);
     let itself = world.adc(&itself).unwrap();
     assert_eq!(world.owner(&itself), workload.principal());
-    assert_eq!(itself.id_token("https://service.example").map(|_| ()).unwrap_err().code(), "invalid.id_token");
+    assert_eq!(
+        itself.id_token("https://service.example").map(|_| ()).unwrap_err().code(),
+        "invalid.id_token"
+    );
 }
 
 #[test]

@@ -184,13 +184,13 @@ fn whatever_a_library_does_is_an_error_of_it_and_no_more() {
     // What it writes to standard output is not taken for its answer, nor for the program's.
     declare(&machine, &library, "config = { do = \"stdout\" }");
     assert_eq!(machine.run(["token", "--no-cache"]).expect(0).stdout, "the-real-one\n");
-    declare(&machine, &library, "env = [\"ODD_NAMED\", \"LD_ODD\"]");
+    declare(&machine, &library, "env = [\"CARGO_PKG_NAME\", \"LD_ODD\"]");
     let refused = machine.run(["token", "--format", "json"]).expect(3).error();
     assert_eq!(refused["code"], "invalid.env", "{refused}");
-    declare(&machine, &library, "config = { do = \"environment\" }\nenv = [\"ODD_NAMED\"]");
+    declare(&machine, &library, "config = { do = \"environment\" }\nenv = [\"CARGO_PKG_NAME\"]");
     let mut command = machine.command(["token", "--no-cache"]);
-    let output = command.env("ODD_NAMED", "x").env("ODD_OTHER", "y").env("LD_ODD", "z").output();
-    assert_eq!(output.expect("it runs").stdout, b"named-x-other-unset-ld-unset\n");
+    let output = command.env("CARGO_PKG_NAME", "x").env("CARGO_MANIFEST_DIR", "y").output();
+    assert_eq!(output.expect("it runs").stdout, b"named-x-other-unset\n");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_template_becomes_a_provider() {
         machine.run(["plugin", "add", "my-store/my-store", "--chain", "--yes", "--set", &set]).expect(0);
     assert_eq!(output.stdout, "my_store\n");
     let written = fs::read_to_string(machine.user_file()).expect("it is there");
-    assert!(written.starts_with("# mine\nchain = [\"my_store\", \"persistent\" ] # order\n"), "{written}");
+    assert!(written.starts_with("# mine\nchain = [ \"my_store\", \"persistent\" ] # order\n"), "{written}");
     assert!(written.contains(&format!("command = [\"{}\"]", file.display())), "{written}");
     assert_eq!(machine.run(["token"]).expect(0).stdout, "t0ken\n");
     let listed = machine.run(["plugin", "list", "--format", "json"]).expect(0).json();

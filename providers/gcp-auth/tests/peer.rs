@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ee_auth::Credentials;
 use ee_auth_sandbox::{Options, Recorded, Sandbox};
+use google_cloud_auth::build_errors::Error as BuildError;
 use google_cloud_auth::credentials::service_account::AccessSpecifier;
 use google_cloud_auth::credentials::{
     CacheableResource, Credentials as Theirs, external_account, service_account, user_account,
@@ -41,10 +42,11 @@ fn ours(google: &Sandbox, file: &str) -> Recorded {
     only_request(google)
 }
 
-/// The token that theirs sends along.
-fn theirs(credentials: &Theirs) -> String {
+/// The token that theirs sends along. They are built on a runtime, since they refresh in the background.
+fn theirs(build: impl FnOnce() -> Result<Theirs, BuildError>) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    match runtime.block_on(credentials.headers(Extensions::new())).expect("headers") {
+    let answer = runtime.block_on(async { build().expect("credentials").headers(Extensions::new()).await });
+    match answer.expect("headers") {
         CacheableResource::New { data, .. } => {
             let bearer = data["authorization"].to_str().expect("text");
             bearer.strip_prefix("Bearer ").expect("a bearer token").to_owned()
@@ -94,7 +96,7 @@ fn a_key_signs_the_same_claims() {
         parts(sent.content().expect("its own").field("assertion").expect("an assertion"));
     let builder = service_account::Builder::new(json(&robot.key_json()));
     let builder = builder.with_access_specifier(AccessSpecifier::from_scopes([SCOPE]));
-    let (their_header, their_claims) = parts(&theirs(&builder.build().expect("credentials")));
+    let (their_header, their_claims) = parts(&theirs(|| builder.build()));
     assert_eq!(our_header, their_header);
     assert_eq!(our_header["kid"], robot.key_id());
     for claim in ["iss", "scope"] {
@@ -112,8 +114,8 @@ fn a_login_is_refreshed_alike() {
     let sent = ours(&google, &file);
     google.clear_requests();
     let endpoint = format!("{}/token", google.base_url());
-    let credentials = user_account::Builder::new(json(&file)).with_token_uri(endpoint).build();
-    assert!(theirs(&credentials.expect("credentials")).starts_with("ya29."));
+    let builder = user_account::Builder::new(json(&file)).with_token_uri(endpoint);
+    assert!(theirs(|| builder.build()).starts_with("ya29."));
     assert_same(
         &sent,
         &only_request(&google),
@@ -131,8 +133,8 @@ fn a_federated_token_is_exchanged_alike() {
     let file = workload.external_account_json(&json!({ "file": token }), None);
     let sent = ours(&google, &file);
     google.clear_requests();
-    let credentials = external_account::Builder::new(json(&file)).with_scopes([SCOPE]).build();
-    assert!(theirs(&credentials.expect("credentials")).starts_with("ya29."));
+    let builder = external_account::Builder::new(json(&file)).with_scopes([SCOPE]);
+    assert!(theirs(|| builder.build()).starts_with("ya29."));
     assert_same(
         &sent,
         &only_request(&google),

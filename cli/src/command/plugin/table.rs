@@ -78,10 +78,9 @@ fn put_first(document: &mut DocumentMut, name: &str) -> Result<String, Error> {
     let mut first = Value::from(name);
     if let Some(second) = chain.get_mut(0) {
         // On a line of its own, where the others are.
-        *first.decor_mut() = second.decor().clone();
-        if second.decor().prefix().and_then(|prefix| prefix.as_str()).is_none_or(str::is_empty) {
-            second.decor_mut().set_prefix(" ");
-        }
+        let space = second.decor().prefix().and_then(|prefix| prefix.as_str()).unwrap_or_default().to_owned();
+        second.decor_mut().set_prefix(if space.is_empty() { " " } else { &space });
+        first.decor_mut().set_prefix(space);
     }
     chain.insert_formatted(0, first);
     Ok(format!("chain = {}\n", chain.to_string().trim()))

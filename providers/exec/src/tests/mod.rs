@@ -157,6 +157,18 @@ fn a_secret_on_standard_error_is_hidden() {
 }
 
 #[test]
+fn a_check_does_not_wait_again_for_what_gives_no_answer() {
+    let machine = Machine::new();
+    let plugin =
+        machine.plugin("sleep 1000").set("timeout", OptionValue::Duration(Duration::from_millis(500)));
+    let (provider, host) = (plugin.provider(), machine.host());
+    let report = pollster::block_on(ee_auth_plugin_protocol::conformance::check(&provider, &host));
+    assert!(!report.is_conformant());
+    assert_eq!(report.checks.len(), 2, "{report:?}");
+    assert!(report.checks[1].verdict.words().contains("no answer within"), "{report:?}");
+}
+
+#[test]
 fn a_deadline_ends_it_and_all_that_it_started() {
     let machine = Machine::new();
     let pid = machine.path("pid");
