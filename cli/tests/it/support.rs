@@ -115,6 +115,7 @@ impl Machine {
         command.args(arguments).env_clear().envs(&self.variables).current_dir(self.working());
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.stdin(Stdio::null());
+        as_from_a_shell(&mut command);
         command
     }
 
@@ -126,6 +127,27 @@ impl Machine {
     {
         run(&mut self.command(arguments))
     }
+}
+
+/// Lets a command begin as a shell begins one in the foreground: with no signal ignored. Tests that are run in the background
+/// of a script are started with Ctrl-C's ignored, and what they start would inherit that.
+#[allow(unsafe_code, reason = "there is no other way to say what a child begins with")]
+pub(crate) fn as_from_a_shell(command: &mut Command) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt;
+        let usual = || {
+            for signal in [libc::SIGINT, libc::SIGQUIT] {
+                // SAFETY: between fork and exec `signal` may be called (POSIX), and it touches no memory.
+                unsafe { libc::signal(signal, libc::SIG_DFL) };
+            }
+            Ok(())
+        };
+        // SAFETY: as above; nothing is allocated and no lock is taken.
+        unsafe { command.pre_exec(usual) };
+    }
+    #[cfg(not(unix))]
+    let _ = command;
 }
 
 /// Runs a command to its end. Whatever happens, it may not panic.

@@ -32,6 +32,7 @@ impl Session {
         let slave = OpenOptions::new().read(true).write(true).open(name).expect("it can be opened");
         let here = machine.command([""; 0]);
         let mut command = Command::new("setsid");
+        crate::support::as_from_a_shell(&mut command);
         command
             .args(["--ctty", "--wait", PROGRAM])
             .args(arguments)

@@ -29,6 +29,8 @@ impl Session {
         let slave = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         let child = Command::new("setsid")
             .args(["--ctty", "--wait"])
+            // Tests that are run in the background of a script are started with Ctrl-C's ignored.
+            .args(["env", "--default-signal=INT,QUIT"])
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", "child", "--nocapture"])
             .envs(variables.iter().copied())
