@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use crate::fault::{self, breach};
 use crate::look;
 
-/// The command of the program `ee-auth` that [`serve`](crate::serve)s a library. It is not for people.
+/// The command of the program `ee-auth` that [`serve`](crate::serve())s a library. It is not for people.
 pub const COMMAND: &str = "__plugin-host";
 
 /// How much later than the deadline the process is killed: it ends by itself before, and says so.

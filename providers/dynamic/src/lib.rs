@@ -11,7 +11,7 @@
 //!
 //! Before anything is loaded, the file and the directories above it are looked at, and its SHA-256 is compared with the pin; the
 //! bytes that were hashed are those that are loaded. With `isolation = "process"` the library runs in a process of the program
-//! `ee-auth` ([`Isolated`], [`serve`]): whatever it does there is an error of this provider and no more. With `in_process`
+//! `ee-auth` ([`Isolated`], [`serve()`]): whatever it does there is an error of this provider and no more. With `in_process`
 //! ([`InProcess`]) its functions are called here, and its crash is the crash of the program.
 //!
 //! Where plugin and host were made for different versions:

@@ -26,14 +26,26 @@ pub(super) fn run(command: &mut Command) -> io::Result<ExitStatus> {
     #[cfg(target_os = "linux")]
     end_with_this_process(command);
     let child = Pid::from_raw(command.spawn()?.id() as i32).ok_or(Errno::SRCH)?;
-    for origin in signals.forever() {
-        if origin.signal != SIGCHLD {
-            pass_on(child, &origin);
-        } else if let Some(status) = look(child)? {
-            return Ok(status);
+    loop {
+        for origin in in_order(signals.wait().collect()) {
+            if origin.signal != SIGCHLD {
+                pass_on(child, &origin);
+            } else if let Some(status) = look(child)? {
+                return Ok(status);
+            }
         }
     }
-    Err(Errno::INTR.into())
+}
+
+/// Signals that came together, in the order in which they are to be dealt with. SIGCONT takes back a stop that has not
+/// happened yet (POSIX, "Signal Generation and Delivery"). What has become of the command is looked at last: else a stop that
+/// is over by now would stop this process, and nobody would have it go on.
+fn in_order(mut signals: Vec<Origin>) -> Vec<Origin> {
+    if signals.iter().any(|origin| origin.signal == SIGCONT) {
+        signals.retain(|origin| origin.signal != SIGTSTP);
+    }
+    signals.sort_by_key(|origin| origin.signal == SIGCHLD);
+    signals
 }
 
 /// Sends a signal to the command, unless it has had it: from the terminal, which sends to the whole process group, or
