@@ -52,6 +52,11 @@ pub struct LoginRequest {
 }
 
 impl LoginRequest {
+    /// A login with Earth Engine's scopes and the client that the login uses by itself, for which somebody may be waited.
+    pub fn new(exchange: Exchange) -> Self {
+        Self { exchange, scopes: Scopes::earth_engine(), client: None, quiet: false }
+    }
+
     /// Makes sure that somebody could be waited for.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::host::{FileRead, FileReadError, Host, MAX_CREDENTIAL_FILE};
-use crate::{Endpoints, Error, ProfileName, Scopes, Secret, TokenStore, TrustedHosts};
+use crate::{Endpoints, Error, Exchange, ProfileName, Scopes, Secret, TokenStore, TrustedHosts};
 
 /// Settings that concern every provider alike.
 #[derive(Clone, Debug)]
@@ -189,6 +189,11 @@ impl Search {
     /// [`Finding::NotProbed`](crate::Finding::NotProbed).
     pub fn is_offline(&self) -> bool {
         self.offline
+    }
+
+    /// What an exchange of a credential that is found here may use.
+    pub fn exchange(&self) -> Exchange {
+        Exchange { host: self.host.clone(), settings: self.settings.clone() }
     }
 
     /// The scopes to ask for: those that somebody asked for, or Earth Engine's.

@@ -1,12 +1,12 @@
-//! Plugins: trying a file before it is declared, checking one that is, and what those of the chain have to say to a logout.
+//! Plugins: trying a file before it is declared, and checking one that is.
 //!
 //! Everything here runs the plugin, after its file was looked at.
 
 use std::path::{Path, PathBuf};
 
 use ee_auth_config::{Config, Origin, ProviderConfig};
-use ee_auth_core::{Error, Exchange, Host, Kind, Options, Outcome};
-use ee_auth_plugin_protocol::{Op, PluginProvider};
+use ee_auth_core::{Error, Host, Kind, Options, Outcome};
+use ee_auth_plugin_protocol::PluginProvider;
 
 pub use ee_auth_core::OptionValue;
 pub use ee_auth_plugin_protocol::conformance::{Check, Report, Verdict};
@@ -125,41 +125,6 @@ impl Candidate {
         declared.options = self.options.clone();
         report(&config, &declared, resolver.host())
     }
-}
-
-/// What a plugin of the chain made of a logout: its name, and how it ended.
-pub type PluginLogout = (String, Result<(), Error>);
-
-/// Asks the plugins of the chain that have a `logout` to forget what their logins have stored. Blocks.
-///
-/// # Errors
-/// Those of the configuration. What a plugin fails with is in the list.
-pub fn log_out(resolver: &Resolver) -> Result<Vec<PluginLogout>, Error> {
-    let config = resolver.load()?;
-    let mut done = Vec::new();
-    for declared in config.chain_providers().filter(|provider| is_plugin(provider.kind)) {
-        let member = member(&config, declared)?;
-        let Some(plugin) = member.provider.as_any().and_then(|any| any.downcast_ref::<PluginProvider>())
-        else {
-            continue;
-        };
-        let exchange = Exchange { host: resolver.host().clone(), settings: config.settings() };
-        let outcome = pollster::block_on(async {
-            if !plugin.describe(&exchange.host).await?.has(Op::Logout) {
-                return Ok(None);
-            }
-            match ee_auth_core::Provider::login(plugin) {
-                Some(login) => login.log_out(&exchange).await.map(Some),
-                None => Ok(None),
-            }
-        });
-        match outcome {
-            Ok(None) => {}
-            Ok(Some(_)) => done.push((declared.name.clone(), Ok(()))),
-            Err(error) => done.push((declared.name.clone(), Err(error.of_provider(&declared.name)))),
-        }
-    }
-    Ok(done)
 }
 
 /// Whether a kind of provider is a plugin.

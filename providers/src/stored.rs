@@ -12,6 +12,7 @@ use ee_auth_google::revocation;
 use ee_auth_persistent::{self as persistent, Persistent};
 
 use crate::Resolver;
+use crate::resolver::member;
 
 /// What became of a stored credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +47,7 @@ pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
         if let Some(refresh_token) =
             document.secret("refresh_token").map_err(|error| error.hint(REMOVE_ONLY))?
         {
-            let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
-            let told = pollster::block_on(revocation::revoke(&exchange, &refresh_token));
+            let told = pollster::block_on(revocation::revoke(&search.exchange(), &refresh_token));
             revoked = Some(told.map_err(keep)?);
         }
     }
@@ -61,6 +61,32 @@ pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
     }
     let project = stored.and_then(|document| document.text("project").ok()?);
     Ok(LoggedOut { path, revoked, project })
+}
+
+/// A provider that keeps what its login obtained, by name, and how its logout ended.
+pub type LoggedOutElsewhere = (String, Result<(), Error>);
+
+/// Has the providers of the chain that keep what their logins obtained, as plugins do, forget it.
+///
+/// # Errors
+/// Those of the configuration. What a provider fails with is in the list.
+pub fn log_out_elsewhere(resolver: &Resolver) -> Result<Vec<LoggedOutElsewhere>, Error> {
+    let config = resolver.load()?;
+    let exchange = Exchange { host: resolver.host().clone(), settings: config.settings() };
+    let mut done = Vec::new();
+    for declared in config.chain_providers() {
+        let member = member(&config, declared)?;
+        let Some(login) = member.provider.login() else { continue };
+        match pollster::block_on(login.log_out(&exchange)) {
+            Ok(false) => {}
+            Ok(true) => done.push((member.name, Ok(()))),
+            Err(error) => {
+                let error = error.of_provider(&member.name);
+                done.push((member.name, Err(error)));
+            }
+        }
+    }
+    Ok(done)
 }
 
 const REMOVE_ONLY: &str = "nothing was removed, and nothing revoked: it cannot be read. `ee-auth logout` without --revoke removes \

@@ -2,27 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use ee_auth::host::variable;
 use ee_auth::{Error, Host, Outcome, Resolver};
 use ee_auth_serve::{Shell, append_to_github_env, token_variables};
 use serde_json::json;
 
-use super::warn_of;
+use super::InUse;
 use crate::arguments::Env;
 use crate::output::Output;
 
 pub(crate) fn run(resolver: Resolver, options: &Env, output: &Output) -> Result<(), Error> {
     let as_json = output.is_json()?;
-    let resolver = resolver.interactive(true);
-    let resolved = resolver.look()?;
-    warn_of(&resolved.config);
-    let credential = resolved.credential?;
-    for warning in credential.warnings() {
-        log::warn!("{warning}");
-    }
-    let token = credential.token().map_err(|error| error.with_attempts(&resolved.attempts))?;
-    let project = credential.project().map(|project| project.id.as_str());
+    let in_use = InUse::find(&resolver)?;
+    let token = in_use.token_valid_for(Duration::ZERO)?;
+    let project = in_use.credential.project().map(|project| project.id.as_str());
     let variables = token_variables(token.secret(), project);
     let left = token.remaining(resolver.host().clock.now()).as_secs() / 60;
     log::info!(

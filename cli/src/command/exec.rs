@@ -1,26 +1,23 @@
 //! `ee-auth exec`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use ee_auth::{Credential, Error, Host, Resolver};
 use ee_auth_serve::{IsolatedHome, Refusal, Session, Via, outranking_logins};
 
-use super::warn_of;
+use super::InUse;
 use crate::arguments::Exec;
 
 pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error> {
     let resolver = resolver.interactive(true);
-    let resolved = resolver.look()?;
-    warn_of(&resolved.config);
-    let credential = resolved.credential?;
-    for warning in credential.warnings() {
-        log::warn!("{warning}");
-    }
+    let in_use = InUse::find(&resolver)?;
     // What the command could not tell as well, deep in a library: that the credential is not accepted.
-    credential.token().map_err(|error| error.with_attempts(&resolved.attempts))?;
+    in_use.token_valid_for(Duration::ZERO)?;
+    let InUse { credential, config, .. } = in_use;
     let home = options.isolate_home.then(|| IsolatedHome::new(resolver.host())).transpose()?;
     if home.is_none() {
-        warn_of_logins(resolver.host(), &credential, resolved.config.profile.is_some());
+        warn_of_logins(resolver.host(), &credential, config.profile.is_some());
     }
     let via = options.via.unwrap_or_else(Via::usual);
     let session = Session::start(credential, via, &*resolver.host().environment)?;

@@ -1,7 +1,7 @@
 //! `ee-auth logout`
 
 use ee_auth::stored::{self, LoggedOut};
-use ee_auth::{Error, Resolver, plugins};
+use ee_auth::{Error, Resolver};
 use serde_json::json;
 
 use crate::arguments::Logout;
@@ -11,7 +11,7 @@ pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Res
     let json = output.is_json()?;
     let LoggedOut { path, revoked, project, .. } = stored::log_out(resolver, options.revoke)?;
     let mut asked = Vec::new();
-    for (plugin, outcome) in plugins::log_out(resolver)? {
+    for (plugin, outcome) in stored::log_out_elsewhere(resolver)? {
         match outcome {
             Ok(()) => asked.push(plugin),
             Err(error) => output.warn(&format!("{plugin} has not logged out: {error}")),

@@ -21,10 +21,11 @@ mod trust;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use ee_auth::config::Flags;
+use ee_auth::config::{Config, Flags};
 use ee_auth::host::{Nobody, variable};
-use ee_auth::{Error, Host, Resolver};
+use ee_auth::{Attempt, Credential, Error, Host, Resolved, Resolver, TokenGuard};
 
 use crate::arguments::{Arguments, Command, Global};
 use crate::output::Output;
@@ -76,8 +77,33 @@ fn flags(global: &Global, host: &Host, output: &Output) -> Flags {
 }
 
 /// Shows what a person should know of the configuration though it works.
-fn warn_of(config: &ee_auth::config::Config) {
+fn warn_of(config: &Config) {
     for warning in &config.warnings {
         log::warn!("{warning}");
+    }
+}
+
+/// A credential that is going to be used, and how it was found.
+struct InUse {
+    credential: Credential,
+    config: Config,
+    attempts: Vec<Attempt>,
+}
+
+impl InUse {
+    /// Finds the credential, and shows what a person should know of it though it works.
+    fn find(resolver: &Resolver) -> Result<Self, Error> {
+        let Resolved { config, attempts, credential, .. } = resolver.look()?;
+        warn_of(&config);
+        let credential = credential?;
+        for warning in credential.warnings() {
+            log::warn!("{warning}");
+        }
+        Ok(Self { credential, config, attempts })
+    }
+
+    /// A token that is valid for at least so long, or as long as the server gives one.
+    fn token_valid_for(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
+        self.credential.token_valid_for(least).map_err(|error| error.with_attempts(&self.attempts))
     }
 }

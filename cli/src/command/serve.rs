@@ -12,8 +12,8 @@ use ee_auth_serve::{
 };
 use serde_json::{Map, Value, json};
 
+use super::InUse;
 use super::exec::tell_of_refusals;
-use super::warn_of;
 use crate::arguments::Serve;
 use crate::output::Output;
 
@@ -72,15 +72,7 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
 
 /// What is to be served: the chosen profile at the root, and each of `names`.
 fn look(resolver: &Resolver, names: &[String]) -> Result<Profiles, Error> {
-    let served = |resolver: &Resolver| {
-        let resolved = resolver.look()?;
-        warn_of(&resolved.config);
-        let credential = resolved.credential?;
-        for warning in credential.warnings() {
-            log::warn!("{warning}");
-        }
-        Ok::<_, Error>(Served::new(credential))
-    };
+    let served = |resolver: &Resolver| InUse::find(resolver).map(|in_use| Served::new(in_use.credential));
     let mut profiles = Profiles::new(served(resolver)?);
     for name in names {
         let name: ProfileName = name.parse()?;

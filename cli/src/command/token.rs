@@ -3,24 +3,19 @@
 use ee_auth::{Credential, Error, Resolver, TokenGuard};
 use serde_json::{Value, json};
 
-use super::warn_of;
+use super::InUse;
 use crate::arguments::{Format, Token};
 use crate::output::Output;
 
 pub(crate) fn run(resolver: Resolver, options: &Token, output: &Output) -> Result<(), Error> {
     let resolver = resolver.no_cache(options.no_cache).interactive(true);
-    let resolved = resolver.look()?;
-    warn_of(&resolved.config);
-    let credential = resolved.credential?;
-    for warning in credential.warnings() {
-        log::warn!("{warning}");
-    }
+    let in_use = InUse::find(&resolver)?;
     if let Some(audience) = &options.audience {
-        return id_token(&credential, audience, output)
-            .map_err(|error| error.with_attempts(&resolved.attempts));
+        return id_token(&in_use.credential, audience, output)
+            .map_err(|error| error.with_attempts(&in_use.attempts));
     }
     let least = options.min_ttl.unwrap_or_default();
-    let token = credential.token_valid_for(least).map_err(|error| error.with_attempts(&resolved.attempts))?;
+    let token = in_use.token_valid_for(least)?;
     let remaining = token.remaining(resolver.host().clock.now());
     if remaining < least {
         log::warn!(
@@ -28,7 +23,7 @@ pub(crate) fn run(resolver: Resolver, options: &Token, output: &Output) -> Resul
             humantime::format_duration(std::time::Duration::from_secs(remaining.as_secs()))
         );
     }
-    let json = || token_json(&credential, &token, remaining.as_secs());
+    let json = || token_json(&in_use.credential, &token, remaining.as_secs());
     print(token.secret(), json, output)
 }
 

@@ -132,7 +132,7 @@ impl Machine {
 /// Lets a command begin as a shell begins one in the foreground: with no signal ignored. Tests that are run in the background
 /// of a script are started with Ctrl-C's ignored, and what they start would inherit that.
 #[allow(unsafe_code, reason = "there is no other way to say what a child begins with")]
-pub(crate) fn as_from_a_shell(command: &mut Command) {
+fn as_from_a_shell(command: &mut Command) {
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;

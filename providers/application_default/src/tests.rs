@@ -14,12 +14,7 @@ fn granting(scope: &str) -> Fake {
 }
 
 fn log_in(fake: &Fake) -> Result<String, Error> {
-    let request = LoginRequest {
-        exchange: Exchange { host: fake.host(), settings: Settings::default() },
-        scopes: Scopes::earth_engine(),
-        client: None,
-        quiet: false,
-    };
+    let request = LoginRequest::new(Exchange { host: fake.host(), settings: Settings::default() });
     match pollster::block_on(ApplicationDefault.log_in(&request))? {
         LoggedIn::Found(found) => Ok(found.origin),
         other => panic!("{other:?}"),

@@ -85,7 +85,7 @@ impl Colab {
     }
 
     async fn find_server(search: &Search, server: MetadataServer) -> Finding {
-        let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
+        let exchange = search.exchange();
         let answer = server.account(&exchange).await;
         let saw = if matches!(answer, Ok(Some(_))) { Saw::Present } else { Saw::Missing };
         search.looked_at(Look::Address(server.base.to_string(), saw));

@@ -61,12 +61,7 @@ fn ended(status: Option<i32>) -> Output {
 }
 
 fn request(fake: &Fake) -> LoginRequest {
-    LoginRequest {
-        exchange: Exchange { host: fake.host(), settings: Settings::default() },
-        scopes: Scopes::earth_engine(),
-        client: None,
-        quiet: false,
-    }
+    LoginRequest::new(Exchange { host: fake.host(), settings: Settings::default() })
 }
 
 fn log_in(legacy: bool, request: &LoginRequest) -> Result<LoggedIn, Error> {

@@ -16,8 +16,7 @@ use std::process::{Command, Output};
 
 use ee_auth_core::host::{Body, Method, Request};
 use ee_auth_core::{
-    Exchange, ExposeSecret, Finding, Host, LoggedIn, Login, LoginRequest, Provider, Scopes, Search, Secret,
-    Settings,
+    Exchange, ExposeSecret, Finding, Host, LoggedIn, Login, LoginRequest, Provider, Search, Secret, Settings,
 };
 use ee_auth_fake::Fake;
 use ee_auth_gcloud::Gcloud;
@@ -195,8 +194,7 @@ fn exchange() -> Exchange {
 
 fn act_login() {
     let legacy = std::env::var(LEGACY).is_ok_and(|value| value == "1");
-    let request =
-        LoginRequest { exchange: exchange(), scopes: Scopes::earth_engine(), client: None, quiet: false };
+    let request = LoginRequest::new(exchange());
     let LoggedIn::Granted(grant) = pollster::block_on(Gcloud { legacy }.log_in(&request)).unwrap() else {
         panic!("no login came of it");
     };

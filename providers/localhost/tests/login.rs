@@ -22,12 +22,7 @@ fn provider(options: &[(&str, OptionValue)]) -> Arc<dyn Provider> {
 }
 
 fn request(fake: &Fake) -> LoginRequest {
-    LoginRequest {
-        exchange: Exchange { host: fake.host(), settings: Settings::default() },
-        scopes: Scopes::earth_engine(),
-        client: None,
-        quiet: false,
-    }
+    LoginRequest::new(Exchange { host: fake.host(), settings: Settings::default() })
 }
 
 fn log_in_with(

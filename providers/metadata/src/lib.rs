@@ -52,7 +52,7 @@ impl Provider for Metadata {
             if search.is_offline() {
                 return Finding::NotProbed(format!("{} was not asked", server.base));
             }
-            let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
+            let exchange = search.exchange();
             let answer = server::account(&server, belief, &exchange).await;
             let saw = if matches!(answer, Answer::Account(_)) { Saw::Present } else { Saw::Missing };
             search.looked_at(Look::Address(server.base.to_string(), saw));

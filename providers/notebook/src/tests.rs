@@ -25,12 +25,7 @@ fn page() -> Value {
 }
 
 fn request(fake: &Fake) -> LoginRequest {
-    LoginRequest {
-        exchange: Exchange { host: fake.host(), settings: Settings::default() },
-        scopes: Scopes::earth_engine(),
-        client: None,
-        quiet: false,
-    }
+    LoginRequest::new(Exchange { host: fake.host(), settings: Settings::default() })
 }
 
 fn log_in(request: &LoginRequest) -> Result<LoggedIn, Error> {

@@ -293,6 +293,9 @@ impl Login for PluginProvider {
 
     fn log_out<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
+            if !self.describe(&exchange.host).await?.has(Op::Logout) {
+                return Ok(false);
+            }
             let interactive = exchange.host.person.presence() == Presence::Answering;
             self.0.ask(Op::Logout, exchange, Scopes::default(), interactive).await?;
             Ok(true)

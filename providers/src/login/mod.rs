@@ -8,8 +8,8 @@ use std::sync::Arc;
 use ee_auth_config::{Config, Origin};
 use ee_auth_core::host::Presence;
 use ee_auth_core::{
-    AttemptOutcome, Chain, Error, Exchange, Finding, Found, Grant, LoggedIn, LoginRequest, Member, Outcome,
-    Provider, Resolution, Scopes, Search, Secret, Settings, is_googles_own,
+    AttemptOutcome, Chain, Error, Finding, Found, Grant, LoggedIn, LoginRequest, Member, Outcome, Provider,
+    Resolution, Scopes, Search, Secret, Settings, is_googles_own,
 };
 use ee_auth_google::oauth_client;
 use ee_auth_persistent::Persistent;
@@ -322,6 +322,5 @@ fn request(config: &Config, search: &Search, scopes: Scopes) -> Result<LoginRequ
         Some(file) => Some(oauth_client::read(search, &file.value, "`login.client_file`")?),
         None => None,
     };
-    let exchange = Exchange { host: search.host().clone(), settings: search.settings().clone() };
-    Ok(LoginRequest { exchange, scopes, client, quiet: false })
+    Ok(LoginRequest { scopes, client, ..LoginRequest::new(search.exchange()) })
 }

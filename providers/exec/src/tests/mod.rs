@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use ee_auth_core::{
     Chain, Exchange, Expectation, Finding, LoggedIn, LoginRequest, Member, OptionValue, Options, Outcome,
-    Provider, Scopes, Search, Settings, SkipReason,
+    Provider, Search, Settings, SkipReason,
 };
 use ee_auth_fake::{Fake, answer};
 use ee_auth_plugin_protocol::trust::Pin;
@@ -404,7 +404,7 @@ fn events_are_replied_to_until_the_answer() {
         (SkipReason::InteractionRequired, "vault says: sign in first")
     );
     let exchange = Exchange { host: machine.host(), settings: Settings::default() };
-    let request = LoginRequest { exchange, scopes: Scopes::earth_engine(), client: None, quiet: false };
+    let request = LoginRequest::new(exchange);
     let provider = plugin.provider();
     let logged_in = pollster::block_on(provider.login().unwrap().log_in(&request)).unwrap();
     assert!(matches!(logged_in, LoggedIn::Elsewhere(_)));

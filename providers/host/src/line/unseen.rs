@@ -9,14 +9,16 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libc::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
-use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// What a person, or who hangs up on them, sends. Nobody can wait for SIGKILL and SIGSTOP.
 const SIGNALS: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP];
 
-/// The signal that came, or 0.
+/// The signal that came, or 0. Whoever takes it out of here sends it on.
 static CAUGHT: AtomicI32 = AtomicI32::new(0);
+
+/// Whether there is an [`Unseen`] that will look at [`CAUGHT`].
+static HELD_BACK: AtomicBool = AtomicBool::new(false);
 
 /// Held while a terminal hides what is typed: signals belong to the process, so one waits for the other.
 static TURN: Mutex<()> = Mutex::new(());
@@ -47,7 +49,7 @@ impl<'a> Unseen<'a> {
         let mut hidden = before.clone();
         hidden.local_modes.remove(LocalModes::ECHO);
         hidden.local_modes.insert(LocalModes::ECHONL);
-        CAUGHT.store(0, Ordering::Release);
+        HELD_BACK.store(true, Ordering::SeqCst);
         let actions = SIGNALS.into_iter().filter_map(|signal| Some((signal, hold(signal)?))).collect();
         // From here on dropping it puts everything back.
         let unseen = Self { terminal, before, actions, _turn: turn };
@@ -57,7 +59,7 @@ impl<'a> Unseen<'a> {
 
     /// Whether a signal waits for this to be dropped.
     pub(super) fn is_interrupted(&self) -> bool {
-        CAUGHT.load(Ordering::Acquire) != 0
+        CAUGHT.load(Ordering::SeqCst) != 0
     }
 }
 
@@ -68,14 +70,27 @@ impl Drop for Unseen<'_> {
             // SAFETY: it is what the system said that it was.
             unsafe { libc::sigaction(*signal, action, std::ptr::null_mut()) };
         }
-        if let Some(signal) = Signal::from_named_raw(CAUGHT.swap(0, Ordering::AcqRel)) {
-            let _ = kill_process(getpid(), signal);
-        }
+        HELD_BACK.store(false, Ordering::SeqCst);
+        send_on();
     }
 }
 
+/// Runs on any thread, and so perhaps a moment after the last look at what it notes.
 extern "C" fn note(signal: i32) {
-    CAUGHT.store(signal, Ordering::Release);
+    CAUGHT.store(signal, Ordering::SeqCst);
+    if !HELD_BACK.load(Ordering::SeqCst) {
+        send_on();
+    }
+}
+
+/// Sends the signal that was held back where it went before. To this thread, not to the process: another thread could take it
+/// when signals are held back again.
+fn send_on() {
+    let signal = CAUGHT.swap(0, Ordering::SeqCst);
+    if signal != 0 {
+        // SAFETY: it takes no memory, and may be called in a signal handler.
+        unsafe { libc::raise(signal) };
+    }
 }
 
 /// Notes a signal from now on; what was done with it before. `None` where it is ignored, which it stays.
@@ -93,6 +108,6 @@ fn hold(signal: i32) -> Option<libc::sigaction> {
     // SAFETY: all zero is an action without flags and with an empty mask.
     let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
     action.sa_sigaction = note as extern "C" fn(i32) as usize;
-    // SAFETY: the function does nothing but store a number, which may be done in a signal handler.
+    // SAFETY: the function stores numbers and raises a signal, which may be done in a signal handler.
     (unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) } == 0).then_some(before)
 }
