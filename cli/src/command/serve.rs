@@ -47,10 +47,14 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
     let secure = tls.is_some();
     let server = Server::start(listeners, secret.clone(), profiles, Options { threads, tls })
         .map_err(|error| Error::internal(format!("the server could not be started: {error}")))?;
+    // Before there is a file: whoever ends the server at once leaves none behind.
+    let signals = server
+        .signals()
+        .map_err(|error| Error::internal(format!("signals could not be waited for: {error}")))?;
     let files = announce(&host, &server, &secret, secure, as_json, output)?;
 
     let mut status = ExitCode::SUCCESS;
-    let waited = server.run_until(|event| match event {
+    server.run_until(signals, |event| match event {
         Event::Reload => {
             reload(&resolver, &options.profiles, &server);
             true
@@ -62,11 +66,8 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
         }
     });
     tell_of_refusals(&server.refusals());
-    for file in files {
-        let _ = host.files.remove(&file);
-    }
+    drop(files);
     server.stop();
-    waited.map_err(|error| Error::internal(format!("signals could not be waited for: {error}")))?;
     Ok(status)
 }
 
@@ -124,16 +125,30 @@ fn bind(address: &Address) -> Result<Listener, Error> {
     })
 }
 
-/// Writes the credential files and prints what leads clients here. Answers the files.
-fn announce(
-    host: &Host,
+/// The credential files of this run, which go with it.
+struct CredentialFiles<'a> {
+    host: &'a Host,
+    written: Vec<PathBuf>,
+}
+
+impl Drop for CredentialFiles<'_> {
+    fn drop(&mut self) {
+        for file in &self.written {
+            let _ = self.host.files.remove(file);
+        }
+    }
+}
+
+/// Writes the credential files and prints what leads clients here.
+fn announce<'a>(
+    host: &'a Host,
     server: &Server,
     secret: &Secret,
     secure: bool,
     as_json: bool,
     output: &Output,
-) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
+) -> Result<CredentialFiles<'a>, Error> {
+    let mut files = CredentialFiles { host, written: Vec::new() };
     let mut json = Map::new();
     let mut text = String::new();
     let served = server.profiles();
@@ -168,7 +183,7 @@ fn announce(
                 project,
             };
             let set = variables(&place, Via::usual(), &*host.environment).set;
-            files.push(path);
+            files.written.push(path);
             let set: BTreeMap<_, _> =
                 set.into_iter().map(|(name, value)| (name, value.to_string_lossy().into_owned())).collect();
             if let Some(name) = name {

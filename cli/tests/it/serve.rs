@@ -96,6 +96,26 @@ fn what_it_prints_can_be_sourced() {
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
 
+/// Once its credential file is there it takes signals, also before it has said where it listens.
+#[test]
+fn ended_at_once_it_leaves_no_file() {
+    let machine = Machine::with_google().with_key();
+    let runtime = machine.working().join("run");
+    std::fs::create_dir(&runtime).expect("a directory");
+    std::fs::set_permissions(&runtime, PermissionsExt::from_mode(0o700)).expect("its owner's");
+    let files = || std::fs::read_dir(runtime.join("ee-auth")).into_iter().flatten().flatten();
+    let credential = || files().find(|file| file.path().extension().is_some_and(|ending| ending == "json"));
+    let mut command = machine.command(["serve"]);
+    let mut child = command.env("XDG_RUNTIME_DIR", &runtime).stdout(Stdio::null()).spawn().expect("it runs");
+    while credential().is_none() {
+        assert_eq!(child.try_wait().expect("a child"), None, "it serves");
+        std::thread::yield_now();
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert!(credential().is_none());
+}
+
 #[test]
 fn profiles_have_paths_of_their_own_and_are_read_again() {
     if !there_is("curl") {

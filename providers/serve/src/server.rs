@@ -152,19 +152,26 @@ impl Server {
         self.shared.refusals.counted()
     }
 
-    /// Tells the service manager that it may go on, and waits for signals until `handle` answers `false`.
+    /// Takes the signals that [`Event`] names: from now on they do not end the process, and those that come before
+    /// [`run_until`](Self::run_until) are not lost. So what is made in between can be removed at the end.
     ///
     /// # Errors
     /// Where signals cannot be waited for.
-    pub fn run_until(&self, mut handle: impl FnMut(Event) -> bool) -> io::Result<()> {
-        let Some(runtime) = &self.runtime else { return Ok(()) };
-        let mut signals = runtime.block_on(async { Signals::new() })?;
+    pub fn signals(&self) -> io::Result<Signals> {
+        let Some(runtime) = &self.runtime else { return Err(io::ErrorKind::NotConnected.into()) };
+        let _entered = runtime.enter();
+        Signals::new()
+    }
+
+    /// Tells the service manager that it may go on, and waits for signals until `handle` answers `false`.
+    pub fn run_until(&self, mut signals: Signals, mut handle: impl FnMut(Event) -> bool) {
+        let Some(runtime) = &self.runtime else { return };
         systemd::notify(State::Ready);
         loop {
             let event = runtime.block_on(signals.next());
             systemd::notify(if event == Event::Reload { State::Reloading } else { State::Stopping });
             if !handle(event) {
-                return Ok(());
+                return;
             }
             systemd::notify(State::Ready);
         }
@@ -382,8 +389,10 @@ async fn handle(request: Request<Incoming>, activity: Arc<Activity>) -> Result<A
     }))
 }
 
+/// The signals of a long-lived server, taken by [`Server::signals`].
 #[cfg(unix)]
-struct Signals {
+#[derive(Debug)]
+pub struct Signals {
     reload: tokio::signal::unix::Signal,
     stop: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
@@ -409,8 +418,10 @@ impl Signals {
     }
 }
 
+/// The signals of a long-lived server, taken by [`Server::signals`].
 #[cfg(windows)]
-struct Signals(tokio::signal::windows::CtrlC);
+#[derive(Debug)]
+pub struct Signals(tokio::signal::windows::CtrlC);
 
 #[cfg(windows)]
 impl Signals {
