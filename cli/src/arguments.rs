@@ -1,10 +1,11 @@
 //! The command line, each flag defined once: the help, the man pages and the completions are made from this.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 use ee_auth_serve::{Address, Shell, Via};
 
 const STYLES: Styles = Styles::styled()
@@ -25,6 +26,27 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Arguments {
+    /// Parses the words of a command line, of which the first is the program.
+    ///
+    /// clap gives every command its own copy of the global flags before it reads a word, which for all commands takes as
+    /// long as the rest of `ee-auth token` with a stored token. So only those are defined that a word names, as no other
+    /// can be meant. What is then not a command line, be it for a mistake or for `--help`, is parsed with all of them.
+    ///
+    /// # Errors
+    /// A mistake, or a request for the help or the version.
+    pub(crate) fn parse_words(words: &[OsString]) -> Result<Self, clap::Error> {
+        let all = Command::augment_subcommands(clap::Command::default());
+        let named =
+            all.get_subcommands().filter(|command| words.iter().any(|word| word == command.get_name()));
+        Global::augment_args(clap::Command::new("ee-auth"))
+            .subcommands(named.cloned())
+            .try_get_matches_from(words)
+            .and_then(|matches| Self::from_arg_matches(&matches))
+            .or_else(|_| Self::try_parse_from(words))
+    }
 }
 
 const EXIT_STATUS: &str = "\
@@ -88,6 +110,7 @@ pub(crate) enum When {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Print an access token, or an ID token
     Token(Token),
@@ -107,6 +130,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Show every provider of the chain: what it looked at, why it was chosen or not, and the fix
     Explain(Explain),
+    /// Check the whole set-up: what is wrong, what it means, and the command or link that mends it
+    Doctor(Doctor),
     /// Run a command whose Google clients use this credential, kept fresh
     Exec(Exec),
     /// Serve the credential to other processes of this user
@@ -192,6 +217,7 @@ pub(crate) struct Logout {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Profile {
     /// List the profiles and who is logged in; rgee's users are among them
     List,
@@ -229,6 +255,19 @@ pub(crate) struct Explain {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// Get a token, too, and ask Google and Earth Engine whether they take it
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) online: bool,
+    /// Run no process and use no network
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// For the log of a CI job: looks at its secrets and ID tokens, too; no colours, and annotations on GitHub
+    #[arg(long)]
+    pub(crate) ci: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Exec {
     /// How the command gets at it: file, metadata or both; both where processes of other users can be told apart
     #[arg(long, value_name = "HOW")]
@@ -239,7 +278,7 @@ pub(crate) struct Exec {
     /// The command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
     #[arg(value_hint = ValueHint::CommandWithArguments)]
-    pub(crate) command: Vec<std::ffi::OsString>,
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Args, Debug)]
@@ -272,6 +311,7 @@ pub(crate) struct Env {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Plugin {
     /// Check a plugin's file, show what it is, and write its pinned table into your ee-auth.toml
     Add {
@@ -339,6 +379,7 @@ pub(crate) enum Language {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Config {
     /// Print the configuration that is in force
     Show {
@@ -378,6 +419,7 @@ pub(crate) struct Trust {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Cache {
     /// Remove all of them, and say how many there were
     Clear,
@@ -394,7 +436,7 @@ pub(crate) struct Sandbox {
     pub(crate) list_faults: bool,
     /// Run this command against the sandbox and return its exit status
     #[arg(last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
-    pub(crate) command: Vec<std::ffi::OsString>,
+    pub(crate) command: Vec<OsString>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

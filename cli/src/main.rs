@@ -5,9 +5,9 @@ mod command;
 mod logger;
 mod output;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use ee_auth::{Error, Outcome, looks_like_credential};
 
@@ -15,11 +15,10 @@ use crate::arguments::{Arguments, Format};
 use crate::output::Output;
 
 /// Ends where the command line asks for help or the version, which are answers, or cannot be parsed.
-fn without_arguments(error: &clap::Error) -> ExitCode {
+fn without_arguments(error: &clap::Error, words: &[OsString]) -> ExitCode {
     let usage = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-    let arguments: Vec<_> = std::env::args_os().collect();
-    let output = Output::for_usage(&arguments);
-    if usage && arguments.iter().any(|argument| looks_like_credential(&argument.to_string_lossy())) {
+    let output = Output::for_usage(words);
+    if usage && words.iter().any(|word| looks_like_credential(&word.to_string_lossy())) {
         return output.fail(&misplaced_credential());
     }
     if usage && output.format() == Some(Format::Json) {
@@ -58,9 +57,11 @@ fn main() -> ExitCode {
             ee_auth::dynamic::serve(&host, path.as_ref(), &pin.to_string_lossy());
         }
     }
-    let arguments = match Arguments::try_parse() {
+    // Held to the end: what it starts, and what lies on the disk for a moment, goes with it.
+    let _end = ee_auth_host::EndOfProcess::watch();
+    let arguments = match Arguments::parse_words(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return without_arguments(&error),
+        Err(error) => return without_arguments(&error, &words),
     };
     let output = Output::new(&arguments.global);
     if let Err(error) = logger::start(&arguments.global, &host, &output) {

@@ -161,6 +161,7 @@ fn clearing_says_how_many_there_were() {
     assert_eq!(machine.json(&["cache", "clear"]), serde_json::json!({ "removed": 2 }));
 }
 
+#[cfg(not(feature = "keyring"))]
 #[test]
 fn a_keyring_is_not_silently_a_file() {
     let machine = Machine::new();
@@ -173,8 +174,15 @@ fn a_keyring_is_not_silently_a_file() {
         assert!(error["error"]["message"].as_str().unwrap().starts_with("EE_AUTH_CACHE: "), "{error}");
     }
     assert!(names(&machine.cache()).is_empty());
+    // Nor is the login that may be in it.
     let output = machine.command(&["token", "--no-cache"]).env("EE_AUTH_CACHE", "keyring").output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(3));
+    for command in [&["login"][..], &["logout"], &["profile", "list"]] {
+        let output = machine.command(command).env("EE_AUTH_CACHE", "keyring").output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{command:?}");
+        assert!(stderr(&output).contains("feature `keyring`"), "{}", stderr(&output));
+    }
+    assert!(machine.home.path().join(".config/earthengine/credentials").exists());
 }
 
 #[test]

@@ -274,6 +274,7 @@ impl Config {
             allow_executables: self.allow_executables.value,
             profile: self.profile.as_ref().map(|profile| profile.value.clone()),
             project: self.project.as_ref().map(|project| project.value.clone()),
+            keyring: self.cache_store.value == CacheStore::Keyring,
             passed: None,
         }
     }

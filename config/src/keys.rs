@@ -194,7 +194,7 @@ pub static KEYS: &[Key] = &[
         "cache.store",
         ValueType::Choice(&CacheStore::NAMES),
         r#""disk""#,
-        "Where tokens are kept between runs.",
+        "Where tokens are kept between runs; with `keyring` logins as well.",
     )
     .default(DefaultValue::Text(CacheStore::Disk.name()))
     .variable("EE_AUTH_CACHE"),

@@ -72,13 +72,13 @@ impl Expectation {
         {
             let Some(expected) = expected else { continue };
             if actual != Some(expected) {
-                let actual = actual.map_or("does not say".to_owned(), |actual| format!("is {actual}"));
+                let is = match actual {
+                    Some(actual) => format!("its {what} is {actual}"),
+                    None => format!("it names no {what}"),
+                };
                 return Err(Error::rejected(
                     "unexpected",
-                    format!(
-                        "{}: the {what} must be {expected}, as `expect` says, and {actual}",
-                        found.origin
-                    ),
+                    format!("{}: {is}, and `expect` wants {expected}", found.origin),
                 )
                 .hint(format!("use a credential of {expected}, or change `expect.{what}` in ee-auth.toml")));
             }

@@ -112,7 +112,11 @@ impl Credential {
     /// # Errors
     /// As [`Credential::token`].
     pub async fn token_valid_for_async(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
-        match self.lend(least).or_else(|| self.restore(least)) {
+        if let Some(guard) = self.lend(least) {
+            return Ok(guard);
+        }
+        let restored = self.0.stored_async(least).await;
+        match restored.and_then(|held| self.restored(held)) {
             Some(guard) => Ok(guard),
             None => self.exchanged(least).await,
         }
@@ -220,7 +224,11 @@ impl Credential {
 
     /// The token in the store that is valid for `least` from now and not about to expire. Takes it into memory.
     fn restore(&self, least: Duration) -> Option<TokenGuard<'_>> {
-        let held = self.0.stored(least)?;
+        self.restored(self.0.stored(least)?)
+    }
+
+    /// A token from the store, taken into memory.
+    fn restored(&self, held: Arc<Held>) -> Option<TokenGuard<'_>> {
         self.0.adopt(&held).then(|| lent(held))
     }
 
@@ -323,18 +331,18 @@ impl Shared {
             return Ok(self.hold(source.exchange(&self.exchange).await?, false));
         };
         let _turn = store.turn(key).await;
-        if let Some(held) = self.stored(least) {
+        if let Some(held) = self.stored_async(least).await {
             return Ok(held);
         }
         match source.exchange(&self.exchange).await {
             Ok(token) => {
                 // Whether it may be kept can differ from one token to the next.
                 if source.key().is_some() {
-                    store.save(key, &token);
+                    store.save_async(key, &token).await;
                 }
                 Ok(self.hold(token, false))
             }
-            Err(error) => match self.in_store(least) {
+            Err(error) => match self.in_store_async(least).await {
                 Some(held) => Ok(self.spared(&held, &error)),
                 None => Err(error),
             },
@@ -343,14 +351,29 @@ impl Shared {
 
     /// The token in the store, if it is valid for `least` from now, not about to expire and was not refused.
     fn stored(&self, least: Duration) -> Option<Arc<Held>> {
-        let now = self.now();
-        self.in_store(least).filter(|held| now < held.refresh_at)
+        self.in_store(least).filter(|held| self.now() < held.refresh_at)
+    }
+
+    /// As [`Shared::stored`], without blocking the thread.
+    async fn stored_async(&self, least: Duration) -> Option<Arc<Held>> {
+        self.in_store_async(least).await.filter(|held| self.now() < held.refresh_at)
     }
 
     /// The token in the store, if it is valid for `least` from now and was not refused.
     fn in_store(&self, least: Duration) -> Option<Arc<Held>> {
         let (store, key) = self.store.as_ref()?;
-        let held = self.hold(store.load(key)?, true);
+        self.usable(store.load(key)?, least)
+    }
+
+    /// As [`Shared::in_store`], without blocking the thread.
+    async fn in_store_async(&self, least: Duration) -> Option<Arc<Held>> {
+        let (store, key) = self.store.as_ref()?;
+        self.usable(store.load_async(key).await?, least)
+    }
+
+    /// A token of the store, if it is valid for `least` from now and was not refused.
+    fn usable(&self, token: Token, least: Duration) -> Option<Arc<Held>> {
+        let held = self.hold(token, true);
         let is_refused =
             self.refused().as_ref().is_some_and(|refused| refused.secret() == held.token.secret());
         (held.token.remaining(self.now()) > least && !is_refused).then_some(held)

@@ -26,6 +26,8 @@ pub struct Settings {
     /// The project that configuration, a flag or `EE_AUTH_PROJECT` names, for those who want to know it before there is a
     /// credential.
     pub project: Option<String>,
+    /// Whether logins are stored in the system's keyring and not in a file (`cache.store = "keyring"`).
+    pub keyring: bool,
     /// What the caller passed for the provider `explicit`.
     pub passed: Option<Passed>,
 }
@@ -40,6 +42,7 @@ impl Default for Settings {
             allow_executables: false,
             profile: None,
             project: None,
+            keyring: false,
             passed: None,
         }
     }
@@ -76,13 +79,18 @@ pub enum Look {
     Address(String, Saw),
     /// A program.
     Program(String, Saw),
+    /// An entry of the system's keyring.
+    Keyring(String, Saw),
 }
 
 impl Look {
     /// What was looked at: the variable's name, the path, the address.
     pub fn place(&self) -> String {
         match self {
-            Self::Variable(name, _) | Self::Address(name, _) | Self::Program(name, _) => name.clone(),
+            Self::Variable(name, _)
+            | Self::Address(name, _)
+            | Self::Program(name, _)
+            | Self::Keyring(name, _) => name.clone(),
             Self::File(path, _) => path.display().to_string(),
         }
     }
@@ -90,9 +98,11 @@ impl Look {
     /// What was seen there.
     pub fn saw(&self) -> Saw {
         match self {
-            Self::Variable(_, saw) | Self::File(_, saw) | Self::Address(_, saw) | Self::Program(_, saw) => {
-                *saw
-            }
+            Self::Variable(_, saw)
+            | Self::File(_, saw)
+            | Self::Address(_, saw)
+            | Self::Program(_, saw)
+            | Self::Keyring(_, saw) => *saw,
         }
     }
 }

@@ -13,8 +13,20 @@ pub trait TokenStore: Send + Sync + fmt::Debug {
     /// The token that is kept under `key`. Whether it is still valid is the caller's to see.
     fn load(&self, key: &TokenKey) -> Option<Token>;
 
+    /// As [`TokenStore::load`], without blocking the thread. The same, unless told otherwise, for a store that takes no
+    /// longer than a file does.
+    fn load_async<'a>(&'a self, key: &'a TokenKey) -> BoxFuture<'a, Option<Token>> {
+        Box::pin(std::future::ready(self.load(key)))
+    }
+
     /// Keeps a token under `key`, in the place of another.
     fn save(&self, key: &TokenKey, token: &Token);
+
+    /// As [`TokenStore::save`], without blocking the thread: see [`TokenStore::load_async`].
+    fn save_async<'a>(&'a self, key: &'a TokenKey, token: &'a Token) -> BoxFuture<'a, ()> {
+        self.save(key, token);
+        Box::pin(std::future::ready(()))
+    }
 
     /// Keeps nothing under `key` any more: its credential is done with.
     fn remove(&self, key: &TokenKey);

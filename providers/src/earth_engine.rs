@@ -52,7 +52,7 @@ pub async fn compute_async(credential: &Credential, expression: &Value) -> Resul
         response = ask(credential, &token, &url, &project.id, expression).await?;
     }
     if response.status != 200 {
-        return Err(refusal(&response, &project.id, base));
+        return Err(refusal(&response, &project.id, base, credential.principal().as_deref()));
     }
     let mut answer: Value = serde_json::from_slice(&response.body).map_err(|_| {
         Error::unavailable("malformed", "Earth Engine answered, but not with JSON")
@@ -78,7 +78,7 @@ async fn ask(
 }
 
 /// What it means when Earth Engine does not answer: where most people are stuck.
-fn refusal(response: &Response, project: &str, base: &str) -> Error {
+fn refusal(response: &Response, project: &str, base: &str, principal: Option<&str>) -> Error {
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let message = redact(json["error"]["message"].as_str().unwrap_or_default());
     let reason = json["error"]["details"]
@@ -100,12 +100,36 @@ fn refusal(response: &Response, project: &str, base: &str) -> Error {
         )),
         (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") => Error::rejected("scope", said)
             .hint("the token lacks the scope `earthengine`; ask for it with --scopes, or log in again"),
-        (403, _) => Error::rejected("permission", said).hint(format!(
-            "the account needs the roles Earth Engine Resource Viewer and Service Usage Consumer in {project}, or \
-             another project has to be named: `ee-auth set-project ID`, or --project"
+        (403, "BILLING_DISABLED") => Error::rejected("billing", said).hint(format!(
+            "link a billing account to {project}: https://console.cloud.google.com/billing/linkedaccount?project={project}"
         )),
-        (404, _) => Error::rejected("no_project", said)
-            .hint("name a project that exists: `ee-auth set-project ID`, or --project; its id is on https://console.cloud.google.com"),
+        (403, "CONSUMER_INVALID") => no_project(said),
+        (403, _) if message.contains("not found or deleted") => no_project(said),
+        (403, _) => Error::rejected("permission", said).hint(permission(project, principal)),
+        (404, _) => no_project(said),
         _ => Error::rejected("refused", said).hint("name another project (`ee-auth set-project ID`, or --project), or use another credential"),
     }
+}
+
+/// The roles that are wanted, and for a known account the commands that an owner of the project runs.
+fn permission(project: &str, principal: Option<&str>) -> String {
+    let grant = |who: &str| {
+        let kind = if who.ends_with("gserviceaccount.com") { "serviceAccount" } else { "user" };
+        let command = |role: &str| {
+            format!(
+                "`gcloud projects add-iam-policy-binding {project} --member={kind}:{who} --role=roles/{role}`"
+            )
+        };
+        format!(": {} and {}", command("serviceusage.serviceUsageConsumer"), command("earthengine.viewer"))
+    };
+    format!(
+        "the account needs the roles Earth Engine Resource Viewer and Service Usage Consumer in {project}, which an owner \
+         grants{}; or another project has to be named: `ee-auth set-project ID`, or --project",
+        principal.map(grant).unwrap_or_default()
+    )
+}
+
+fn no_project(said: String) -> Error {
+    Error::rejected("no_project", said)
+        .hint("name a project that exists: `ee-auth set-project ID`, or --project; its id is on https://console.cloud.google.com")
 }

@@ -24,6 +24,7 @@ mod registry;
 mod resolver;
 mod token_info;
 
+pub mod doctor;
 pub mod earth_engine;
 #[cfg(feature = "exec")]
 pub mod plugins;

@@ -15,7 +15,8 @@ pub(crate) fn resolve(
     resolve_project(candidates(config, search, found))
 }
 
-fn candidates(config: &Config, search: &Search, found: Option<&Found>) -> Vec<ProjectCandidate> {
+/// The places, first to last, each with what it names.
+pub(crate) fn candidates(config: &Config, search: &Search, found: Option<&Found>) -> Vec<ProjectCandidate> {
     let variable = |name: &str| ee_auth_core::host::variable(&*search.host().environment, name);
     let configured = config.project.as_ref();
     // A flag or EE_AUTH_PROJECT comes before EARTHENGINE_PROJECT, a file after it.

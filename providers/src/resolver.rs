@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ee_auth_cache::DiskCache;
+use ee_auth_cache::{DiskCache, KeyringCache};
 use ee_auth_config::{CacheStore, Config, Flags, ProviderConfig};
 use ee_auth_core::{
     Attempt, Chain, Credential, Error, Exchange, Host, Member, OptionType, OptionValue, Options, Passed,
@@ -137,6 +137,11 @@ impl Resolver {
         Login::new(self)
     }
 
+    /// Whether neither a process nor the network may be used.
+    pub(crate) fn is_offline(&self) -> bool {
+        self.offline
+    }
+
     /// The host that everything is asked through.
     pub fn host(&self) -> &Host {
         &self.host
@@ -213,15 +218,18 @@ impl Resolver {
         match config.cache_store.value {
             _ if self.no_cache => Ok(None),
             CacheStore::Disk => Ok(Some(Arc::new(DiskCache::new(self.host.clone())))),
+            CacheStore::Keyring if self.host.keyring.name().is_some() => {
+                Ok(Some(Arc::new(KeyringCache::new(self.host.clone()))))
+            }
             CacheStore::Memory | CacheStore::None => Ok(None),
             other => Err(Error::invalid(
                 "cache_store",
-                format!("tokens are to be kept in the {}, and this build cannot do so", other.name()),
+                format!("logins and tokens are to be kept in the {}, and this build of ee-auth cannot do so", other.name()),
             )
             .in_place(&config.cache_store.origin.to_string())
             .hint(
-                "choose `disk`, or `memory` to keep nothing between runs: `store` under `[cache]` in ee-auth.toml, or \
-                 EE_AUTH_CACHE",
+                "use a build of ee-auth that has the feature `keyring`; or choose `disk`, or `memory` to keep no token between \
+                 runs: `store` under `[cache]` in ee-auth.toml, or EE_AUTH_CACHE",
             )),
         }
     }
@@ -229,7 +237,7 @@ impl Resolver {
 
 /// The providers of the chain, each with its options. What the caller passes is meant to be used, so it is asked for first
 /// where the chain leaves it out.
-fn chain(config: &Config, passed: bool) -> Result<Chain, Error> {
+pub(crate) fn chain(config: &Config, passed: bool) -> Result<Chain, Error> {
     let members = config.chain_providers().map(|declared| member(config, declared));
     let mut members = members.collect::<Result<Vec<_>, Error>>()?;
     let explicit = &ee_auth_explicit::KIND;

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 
 use ee_auth_config::{Config, Origin, default_profile, set_default_profile};
 use ee_auth_core::{
-    Error, Exchange, Finding, Host, ProfileName, ProjectCandidate, Provider, Search, Settings,
+    Error, Exchange, Finding, Host, Outcome, ProfileName, ProjectCandidate, Provider, Search, Settings,
     resolve_project,
 };
 use ee_auth_google::revocation;
-use ee_auth_persistent::{self as persistent, Persistent};
+use ee_auth_persistent::{self as persistent, KeyringLogins, Persistent};
+
+pub use ee_auth_persistent::Removed;
 
 use crate::Resolver;
 use crate::resolver::member;
@@ -18,8 +20,8 @@ use crate::resolver::member;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoggedOut {
-    /// The file that was removed; `None` where there was none.
-    pub path: Option<PathBuf>,
+    /// Where it was.
+    pub removed: Removed,
     /// Whether Google was told; `None` where that was not asked for or there was nothing to tell. `Some(false)` where the
     /// login had ended already.
     pub revoked: Option<bool>,
@@ -31,36 +33,40 @@ pub struct LoggedOut {
 /// copy of it.
 ///
 /// # Errors
-/// Those of the configuration; [`Outcome::Unavailable`](crate::Outcome::Unavailable) where Google could not be told, and
-/// [`Outcome::Invalid`](crate::Outcome::Invalid) where it was to be told of a damaged file: then nothing was removed.
+/// Those of the configuration; [`Outcome::Unavailable`] where Google could not be told, and
+/// [`Outcome::Invalid`] where it was to be told of a damaged file: then nothing was removed. Nor was
+/// it where the keyring cannot be asked, which is [`Outcome::Unavailable`], too.
 pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
     let config = resolver.load()?;
     let search = Search::new(resolver.host().clone(), config.settings());
-    let stored = match persistent::stored(&search) {
-        Ok(stored) => stored.map(|(_, document)| document),
+    let stored = match pollster::block_on(persistent::stored_logins(&search)) {
+        Ok(stored) => stored,
+        Err(error) if error.outcome() != Outcome::Invalid || error.detail() == "keyring" => {
+            return Err(error);
+        }
         Err(error) if revoke => return Err(error.hint(REMOVE_ONLY)),
         // What is damaged can be removed all the same.
-        Err(_) => None,
+        Err(_) => Vec::new(),
     };
     let mut revoked = None;
-    if let (true, Some(document)) = (revoke, &stored) {
+    for document in stored.iter().filter(|_| revoke) {
         if let Some(refresh_token) =
             document.secret("refresh_token").map_err(|error| error.hint(REMOVE_ONLY))?
         {
             let told = pollster::block_on(revocation::revoke(&search.exchange(), &refresh_token));
-            revoked = Some(told.map_err(keep)?);
+            revoked = Some(told.map_err(keep)? || revoked == Some(true));
         }
     }
     let kept = pollster::block_on(Persistent.find(&search));
-    let path = pollster::block_on(persistent::remove(search.host(), search.settings().profile.as_ref()))?;
+    let removed = pollster::block_on(persistent::remove_login(&search))?;
     if let (Finding::Found(found), Some(store)) = (kept, resolver.store(&config)?) {
         // Nobody could find it any more. Removed all the same: it is good for an hour.
         if let Some(mut key) = found.source.key() {
             store.remove(key.complete(Persistent.kind().name, &search.settings().universe_domain));
         }
     }
-    let project = stored.and_then(|document| document.text("project").ok()?);
-    Ok(LoggedOut { path, revoked, project })
+    let project = stored.iter().find_map(|document| document.text("project").ok()?);
+    Ok(LoggedOut { removed, revoked, project })
 }
 
 /// A provider that keeps what its login obtained, by name, and how its logout ended.
@@ -103,7 +109,7 @@ fn keep(error: Error) -> Error {
 /// Answers the file.
 ///
 /// # Errors
-/// [`Outcome::Invalid`](crate::Outcome::Invalid) for something that cannot be a person's project, and where the file cannot
+/// [`Outcome::Invalid`] for something that cannot be a person's project, and where the file cannot
 /// be written.
 pub fn set_project(resolver: &Resolver, project: Option<&str>) -> Result<PathBuf, Error> {
     if let Some(project) = project {
@@ -130,6 +136,8 @@ pub struct Profile {
     pub project: Option<String>,
     /// The file of its login, whether or not it is there.
     pub file: PathBuf,
+    /// The entry of the system's keyring that holds its login, for a person.
+    pub keyring: Option<String>,
     /// Where its table in the configuration begins, if it has one.
     pub table: Option<Origin>,
     /// Whether it can be chosen. rgee allows more names for its users than there are profiles.
@@ -139,28 +147,41 @@ pub struct Profile {
 /// All profiles: those with a stored login (rgee's users are the same), those with a table, and the one in use.
 ///
 /// # Errors
-/// Those of the configuration, and where the directory of logins cannot be read.
+/// Those of the configuration, and where the directory of logins cannot be read or the keyring, if logins are kept in it,
+/// cannot be asked.
 pub fn profiles(resolver: &Resolver) -> Result<Vec<Profile>, Error> {
     let config = resolver.load()?;
     let host = resolver.host();
     let active = config.profile.as_ref().map(|profile| profile.value.clone());
+    let keyring = match config.settings().keyring {
+        true => pollster::block_on(KeyringLogins::of(host))?,
+        false => KeyringLogins::default(),
+    };
     let mut names: Vec<String> = persistent::profiles(host)?.into_iter().map(|stored| stored.name).collect();
+    names.extend(keyring.profiles().map(str::to_owned));
     names.extend(config.profiles.keys().chain(&active).map(|name| name.to_string()));
     names.sort();
     names.dedup();
-    let mut profiles: Vec<_> = describe(host, &config, None, active.is_none()).into_iter().collect();
+    let mut profiles: Vec<_> =
+        describe(host, &config, &keyring, None, active.is_none()).into_iter().collect();
     for name in names {
         let active = active.as_ref().is_some_and(|active| active.as_str() == name);
-        profiles.extend(describe(host, &config, Some(name), active));
+        profiles.extend(describe(host, &config, &keyring, Some(name), active));
     }
     Ok(profiles)
 }
 
 /// `None` where no home directory is known.
-fn describe(host: &Host, config: &Config, name: Option<String>, active: bool) -> Option<Profile> {
+fn describe(
+    host: &Host,
+    config: &Config,
+    keyring: &KeyringLogins,
+    name: Option<String>,
+    active: bool,
+) -> Option<Profile> {
     let parsed: Option<ProfileName> = name.as_ref().and_then(|name| name.parse().ok());
     let can_be_chosen = name.is_some() == parsed.is_some();
-    let (mut logged_in, mut project) = (false, None);
+    let (mut logged_in, mut project, mut in_keyring) = (false, None, None);
     let file = match (&name, &parsed) {
         (Some(name), None) => {
             let base = persistent::credentials_file(host, None)?;
@@ -174,28 +195,32 @@ fn describe(host: &Host, config: &Config, name: Option<String>, active: bool) ->
             logged_in = document.has("refresh_token");
             project = document.text("project").ok().flatten();
         }
+        in_keyring = keyring.place(host, parsed.as_ref());
+        logged_in |= in_keyring.is_some();
     }
     let table = parsed.and_then(|name| config.profiles.get(&name).cloned());
-    Some(Profile { name, active, logged_in, project, file, table, can_be_chosen })
+    Some(Profile { name, active, logged_in, project, file, keyring: in_keyring, table, can_be_chosen })
 }
 
 /// Makes a profile the one that is used where neither a flag nor a variable names one; `None` goes back to no profile.
 ///
 /// # Errors
-/// [`Outcome::Invalid`](crate::Outcome::Invalid) where it cannot be remembered.
+/// [`Outcome::Invalid`] where it cannot be remembered.
 pub fn use_profile(host: &Host, name: Option<&ProfileName>) -> Result<(), Error> {
     set_default_profile(host, name)
 }
 
-/// Removes the login that is stored for a profile. Answers the file, `None` where there was none. A profile that is in use by
-/// [`use_profile`] is so no longer.
+/// Removes the login that is stored for a profile, and answers where it was. A profile that is in use by [`use_profile`] is
+/// so no longer.
 ///
 /// # Errors
-/// Where the file cannot be removed, or the choice not be remembered.
-pub fn remove_profile(host: &Host, name: &ProfileName) -> Result<Option<PathBuf>, Error> {
-    let path = pollster::block_on(persistent::remove(host, Some(name)))?;
+/// Those of the configuration; where the file cannot be removed, the keyring not be asked, or the choice not be remembered.
+pub fn remove_profile(resolver: &Resolver, name: &ProfileName) -> Result<Removed, Error> {
+    let host = resolver.host();
+    let settings = Settings { profile: Some(name.clone()), ..resolver.load()?.settings() };
+    let removed = pollster::block_on(persistent::remove_login(&Search::new(host.clone(), settings)))?;
     if default_profile(host)?.is_some_and(|chosen| chosen.value == *name) {
         set_default_profile(host, None)?;
     }
-    Ok(path)
+    Ok(removed)
 }

@@ -265,6 +265,6 @@ fn logging_out_tells_google_first_or_not_at_all() {
     for damaged in ["{", r#"{"refresh_token": 1}"#] {
         let fake = Fake::new().with_file(FILE, damaged);
         assert_eq!(stored::log_out(&resolver(&fake), true).unwrap_err().outcome(), Outcome::Invalid);
-        assert!(stored::log_out(&resolver(&fake), false).unwrap().path.is_some());
+        assert!(stored::log_out(&resolver(&fake), false).unwrap().removed.file.is_some());
     }
 }

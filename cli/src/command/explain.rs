@@ -158,7 +158,7 @@ fn listed(places: &[String]) -> String {
 }
 
 /// `line` in pieces of at most `width` characters, broken after a space where there is one.
-fn wrapped(line: &str, width: usize) -> Vec<String> {
+pub(super) fn wrapped(line: &str, width: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     for word in line.split(' ') {
         let last = pieces.len() - 1;

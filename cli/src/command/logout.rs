@@ -9,7 +9,8 @@ use crate::output::{GOOD, Output, styled};
 
 pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
-    let LoggedOut { path, revoked, project, .. } = stored::log_out(resolver, options.revoke)?;
+    let LoggedOut { removed, revoked, project, .. } = stored::log_out(resolver, options.revoke)?;
+    let places = removed.places();
     let mut asked = Vec::new();
     for (plugin, outcome) in stored::log_out_elsewhere(resolver)? {
         match outcome {
@@ -18,7 +19,7 @@ pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Res
         }
     }
     if json {
-        let mut shown = json!({ "removed": path, "revoked": revoked, "project": project });
+        let mut shown = json!({ "removed": places.first(), "revoked": revoked, "project": project });
         if !asked.is_empty() {
             shown["plugins"] = json!(asked);
         }
@@ -27,11 +28,11 @@ pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Res
     for plugin in &asked {
         output.tell(format_args!("{} {plugin}", styled(GOOD, "Logged out:")));
     }
-    match &path {
-        None if !asked.is_empty() => {}
-        None => output.tell("nobody was logged in"),
-        Some(path) => {
-            output.data(path.display())?;
+    match places.is_empty() {
+        true if !asked.is_empty() => {}
+        true => output.tell("nobody was logged in"),
+        false => {
+            places.iter().try_for_each(|place| output.data(place))?;
             let told = match revoked {
                 Some(true) => ", and Google has revoked it",
                 Some(false) => "; Google says that it had ended already",

@@ -3,6 +3,7 @@
 mod cache;
 mod completions;
 mod config;
+mod doctor;
 mod env;
 mod exec;
 mod explain;
@@ -34,8 +35,9 @@ use crate::output::Output;
 pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<ExitCode, Error> {
     let Arguments { global, command } = arguments;
     let switched_on = |value: String| !matches!(value.to_ascii_lowercase().as_str(), "0" | "false" | "no");
+    let in_ci = matches!(&command, Command::Doctor(options) if options.ci);
     let no_input =
-        global.no_input || variable(&*host.environment, "EE_AUTH_NO_INPUT").is_some_and(switched_on);
+        global.no_input || in_ci || variable(&*host.environment, "EE_AUTH_NO_INPUT").is_some_and(switched_on);
     let host = if no_input { Host { person: Arc::new(Nobody), ..host } } else { host };
     let flags = flags(&global, &host, output);
     let resolver = Resolver::new(host.clone()).flags(flags.clone());
@@ -46,9 +48,14 @@ pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<E
         Command::Logout(options) => logout::run(&resolver, &options, output).map(done),
         Command::SetProject { id } => project::run(&resolver, Some(&id), output).map(done),
         Command::UnsetProject => project::run(&resolver, None, output).map(done),
-        Command::Profile(options) => profile::run(&resolver, options, &host, output).map(done),
+        Command::Profile(options) => profile::run(&resolver, options, output).map(done),
         Command::Status(options) => status::run(resolver, &options, output).map(done),
         Command::Explain(options) => explain::run(resolver, &options, output),
+        Command::Doctor(options) => {
+            // What is wrong with a file stands among the findings, which are in colour or not by themselves.
+            let resolver = resolver.flags(Flags { color: false, ..flags });
+            doctor::run(resolver, &options, global.verbose > 0, output)
+        }
         Command::Exec(options) => exec::run(resolver, &options),
         Command::Serve(options) => serve::run(resolver, &options, output),
         Command::Env(options) => env::run(resolver, &options, output).map(done),
@@ -56,7 +63,7 @@ pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<E
         Command::Providers => providers::run(&resolver, output).map(done),
         Command::Config(options) => config::run(&host, &flags, options, output).map(done),
         Command::Trust(options) => trust::run(&host, &flags, &options, output).map(done),
-        Command::Cache(options) => cache::run(&host, &options, output).map(done),
+        Command::Cache(options) => cache::run(&resolver, &options, output).map(done),
         Command::Completions { shell } => completions::completions(shell, output).map(done),
         Command::Man { command } => completions::man(command.as_deref(), output).map(done),
         #[cfg(feature = "sandbox")]

@@ -1,14 +1,15 @@
 //! `ee-auth profile`
 
 use ee_auth::stored::{self, Profile as Stored};
-use ee_auth::{Error, Host, Outcome, ProfileName, Resolver};
+use ee_auth::{Error, Outcome, ProfileName, Resolver};
 use serde_json::{Value, json};
 
 use crate::arguments::Profile;
 use crate::output::{CAREFUL, FAINT, GOOD, Output, STRONG, styled};
 
-pub(crate) fn run(resolver: &Resolver, options: Profile, host: &Host, output: &Output) -> Result<(), Error> {
+pub(crate) fn run(resolver: &Resolver, options: Profile, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
+    let host = resolver.host();
     match options {
         Profile::List => {
             let profiles = stored::profiles(resolver)?;
@@ -20,10 +21,16 @@ pub(crate) fn run(resolver: &Resolver, options: Profile, host: &Host, output: &O
         Profile::Use { name: Some(name), .. } => {
             let name: ProfileName = name.parse()?;
             // A name with neither a login nor a table may be a slip of the pen; it may also be the first step.
-            let known = stored::profiles(resolver)?.iter().any(|profile| {
+            let is_known = |profile: &Stored| {
                 profile.name.as_deref() == Some(name.as_str())
                     && (profile.logged_in || profile.table.is_some())
-            });
+            };
+            let known = match stored::profiles(resolver) {
+                Ok(profiles) => profiles.iter().any(is_known),
+                // It may be in a keyring that is locked for now, which is no reason not to choose it.
+                Err(error) if error.outcome() == Outcome::Unavailable => true,
+                Err(error) => return Err(error),
+            };
             stored::use_profile(host, Some(&name))?;
             if !known {
                 output
@@ -37,9 +44,10 @@ pub(crate) fn run(resolver: &Resolver, options: Profile, host: &Host, output: &O
         }
         Profile::Remove { name } => {
             let parsed: ProfileName = name.parse()?;
-            let path = stored::remove_profile(host, &parsed)?;
+            let removed = stored::remove_profile(resolver, &parsed)?;
+            let places = removed.places();
             let table = resolver.load().ok().and_then(|config| config.profiles.get(&parsed).cloned());
-            if path.is_none() && table.is_none() {
+            if places.is_empty() && table.is_none() {
                 return Err(Error::new(Outcome::NotFound, "", format!("there is no profile {name}"))
                     .hint("`ee-auth profile list` shows them"));
             }
@@ -47,12 +55,9 @@ pub(crate) fn run(resolver: &Resolver, options: Profile, host: &Host, output: &O
                 output.warn(&format!("its table stays in {table}; remove it there by hand"));
             }
             if json {
-                return output.json(&json!({ "name": name, "removed": path }));
+                return output.json(&json!({ "name": name, "removed": places.first() }));
             }
-            match path {
-                Some(path) => output.data(path.display()),
-                None => Ok(()),
-            }
+            places.iter().try_for_each(|place| output.data(place))
         }
     }
 }
@@ -78,6 +83,7 @@ fn profile_json(profile: &Stored) -> Value {
         "logged_in": profile.logged_in,
         "project": profile.project,
         "file": profile.file,
+        "keyring": profile.keyring,
         "table": profile.table.as_ref().map(ToString::to_string),
         "can_be_chosen": profile.can_be_chosen,
     })
@@ -97,7 +103,8 @@ fn table(profiles: &[Stored]) -> String {
         if let Some(project) = &profile.project {
             row += &format!(", project {project}");
         }
-        row += &format!("  {}", styled(FAINT, profile.file.display()));
+        let file = profile.file.display().to_string();
+        row += &format!("  {}", styled(FAINT, profile.keyring.as_ref().unwrap_or(&file)));
         if let Some(table) = &profile.table {
             row += &format!(" {}", styled(FAINT, format!("({table})")));
         }

@@ -51,6 +51,7 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
     let signals = server
         .signals()
         .map_err(|error| Error::internal(format!("signals could not be waited for: {error}")))?;
+    ee_auth_host::own_signals();
     let files = announce(&host, &server, &secret, secure, as_json, output)?;
 
     let mut status = ExitCode::SUCCESS;

@@ -87,6 +87,8 @@ fn status_2_a_wrong_command_line() {
         &["token", "-q", "-v"],
         &["status", "--online", "--offline"],
         &["explain", "--format", "curl"],
+        &["doctor", "--online", "--offline"],
+        &["doctor", "--format", "header"],
         &["providers", "--format", "raw"],
         &["config"],
         &["config", "shw"],

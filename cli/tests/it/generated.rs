@@ -4,8 +4,8 @@ use std::process::Command;
 
 use crate::support::{Machine, run, run_with_input, there_is};
 
-const COMMANDS: [&str; 9] =
-    ["token", "status", "explain", "providers", "config", "trust", "cache", "completions", "man"];
+const COMMANDS: [&str; 10] =
+    ["token", "status", "explain", "doctor", "providers", "config", "trust", "cache", "completions", "man"];
 
 #[test]
 fn completions_for_every_shell() {

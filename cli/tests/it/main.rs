@@ -9,10 +9,16 @@
 )]
 
 mod canaries;
+#[cfg(target_os = "linux")]
+mod cluster;
 mod color;
 mod configuration;
 mod contract;
+#[cfg(target_os = "linux")]
+mod disks;
+mod doctor;
 mod dynamic;
+mod ending;
 mod env;
 mod exec;
 mod explain;

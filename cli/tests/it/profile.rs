@@ -12,6 +12,7 @@ const PROFILE: &[(&str, &str)] = &[
     ("logged_in", "bool"),
     ("project", "string?"),
     ("file", "string"),
+    ("keyring", "string?"),
     ("table", "string?"),
     ("can_be_chosen", "bool"),
 ];

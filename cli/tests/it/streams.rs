@@ -29,6 +29,7 @@ const COMMANDS: &[&[&str]] = &[
     &["token"],
     &["status"],
     &["explain"],
+    &["doctor"],
     &["providers"],
     &["config"],
     &["config", "show"],

@@ -88,6 +88,9 @@ pub enum FileReadError {
 /// A lock of [`Files::try_lock`]; it is given back when this is dropped.
 pub type FileLock = Box<dyn Send>;
 
+/// A file of [`Files::write_temporary`]; it is removed when this is dropped.
+pub type TemporaryFile = Box<dyn Send>;
+
 /// Files. Paths are used as given; calls block, as local files do.
 pub trait Files: Send + Sync {
     /// The whole content of a regular file of at most `limit` bytes, links followed. Never waits on a FIFO or a
@@ -129,6 +132,13 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// The system's. The old file is then as it was.
     fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// As [`Files::write_cache`], for a file that another program is to read for a while. It is removed when what this answers
+    /// is dropped; and when a signal ends the process, in a program that has asked its host for that.
+    ///
+    /// # Errors
+    /// The system's. The old file is then as it was.
+    fn write_temporary(&self, path: &Path, bytes: &[u8]) -> io::Result<TemporaryFile>;
 
     /// As [`Files::write_private`], for a program that only the user may read and run (mode 0500).
     ///

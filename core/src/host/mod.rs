@@ -7,6 +7,7 @@ mod clock;
 mod environment;
 mod files;
 mod http;
+mod keyring;
 mod loopback;
 mod person;
 mod processes;
@@ -18,8 +19,11 @@ use std::sync::Arc;
 
 pub use clock::Clock;
 pub use environment::{Directory, Environment, variable};
-pub use files::{FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, MAX_CREDENTIAL_FILE};
+pub use files::{
+    FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, MAX_CREDENTIAL_FILE, TemporaryFile,
+};
 pub use http::{Body, ClientCertificate, Http, HttpError, HttpErrorKind, Method, Request, Response};
+pub use keyring::{Keyring, KeyringError, KeyringErrorKind, NoKeyring, patiently};
 pub use loopback::{Loopback, Page, Visit, Visits};
 pub use person::{Nobody, Person, Presence};
 pub use processes::{Command, Conversation, Output, ProcessError, Processes, Reply, Variables};
@@ -57,6 +61,8 @@ pub struct Host {
     pub processes: Arc<dyn Processes>,
     /// Whoever sits in front of the machine, if anybody does.
     pub person: Arc<dyn Person>,
+    /// The system's keyring.
+    pub keyring: Arc<dyn Keyring>,
     /// The private thread of exchanges.
     pub tasks: Arc<dyn Tasks>,
 }

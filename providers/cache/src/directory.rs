@@ -7,10 +7,13 @@ use std::time::{Duration, SystemTime};
 use ee_auth_core::host::{Directory, Host};
 use ee_auth_core::{Error, TokenKey};
 
-use crate::entry;
+use crate::{entry, machine};
 
 /// The last time that old files were looked for is when this one was written.
 const PRUNED: &str = ".pruned";
+
+/// The same for tokens in the keyring.
+pub(crate) const PRUNED_KEYRING: &str = ".pruned-keyring";
 
 /// What is written, and removed at once, to see whether anything can be.
 const PROBE: &str = ".writable";
@@ -20,7 +23,7 @@ const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// How old a file may get. Google's longest-lived tokens expire after twelve hours, so what nobody has written for two
 /// days has been of no use for more than one. A token from elsewhere that lives longer is got once more: no harm done.
-const KEPT_FOR: Duration = Duration::from_secs(2 * 24 * 3600);
+pub(crate) const KEPT_FOR: Duration = Duration::from_secs(2 * 24 * 3600);
 
 /// The directory in which tokens are kept: `ee-auth` in the user's cache directory. `None` where no home directory is
 /// known.
@@ -53,15 +56,45 @@ pub fn clear(host: &Host) -> Result<usize, Error> {
             Some(Content::Lock) | None => continue,
             Some(Content::Token) => removed += 1,
             Some(Content::Unfinished | Content::Mark) => {}
+            Some(Content::Removed) => {
+                // Where it is still open this may be refused, and it goes when it is closed.
+                let _ = host.files.remove(&path);
+                continue;
+            }
         }
         host.files.remove(&path).map_err(|error| refused(&path, &error))?;
     }
     Ok(removed)
 }
 
-/// The file that keeps the token of `key`.
+/// The file that keeps the token of `key`. Each machine has its own: another's clock may be minutes ahead or behind, and
+/// then nobody can tell how long the token that it got is valid.
 pub(crate) fn file(host: &Host, key: &TokenKey) -> Option<PathBuf> {
-    Some(directory(host)?.join(format!("{}.v{}.json", entry::digest(key), entry::VERSION)))
+    let name = machine::file_name(host, &entry::digest(key), &format!("v{}.json", entry::VERSION));
+    Some(directory(host)?.join(name))
+}
+
+/// Removes what is kept under `key`, by whichever machine and version.
+///
+/// # Errors
+/// The system's, and the file that it is about.
+pub(crate) fn remove(host: &Host, key: &TokenKey) -> Result<(), (PathBuf, io::Error)> {
+    let Some(directory) = directory(host) else { return Ok(()) };
+    let digest = entry::digest(key);
+    let names = match host.files.list(&directory) {
+        Ok(names) => names,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(());
+        }
+        Err(error) => return Err((directory, error)),
+    };
+    for name in names.iter().filter(|name| name.to_str().is_some_and(|name| name.starts_with(&digest))) {
+        let path = directory.join(name);
+        if Content::of(&path) == Some(Content::Token) {
+            host.files.remove(&path).map_err(|error| (path, error))?;
+        }
+    }
+    Ok(())
 }
 
 /// A file that may be written and removed at any time.
@@ -71,16 +104,8 @@ pub(crate) fn probe(host: &Host) -> Option<PathBuf> {
 
 /// Removes what has been of no use for a while: once a day, since it looks at every file.
 pub(crate) fn prune(host: &Host) {
-    let Some(directory) = directory(host) else { return };
-    let mark = directory.join(PRUNED);
+    let Some(directory) = directory(host).filter(|_| is_due(host, PRUNED)) else { return };
     let now = host.clock.now();
-    if age(host, &mark, now).is_some_and(|age| age < PRUNE_EVERY) {
-        return;
-    }
-    // First of all, so that others who come now do not do the same.
-    if host.files.write_cache(&mark, b"").is_err() {
-        return;
-    }
     for name in host.files.list(&directory).unwrap_or_default() {
         let path = directory.join(&name);
         let Some(content) = Content::of(&path) else { continue };
@@ -96,6 +121,14 @@ pub(crate) fn prune(host: &Host) {
     }
 }
 
+/// Whether it is a day since this was last asked of `mark`, for which it is written anew: first of all, so that others who
+/// come now do not do the same.
+pub(crate) fn is_due(host: &Host, mark: &str) -> bool {
+    let Some(mark) = directory(host).map(|directory| directory.join(mark)) else { return false };
+    let is_recent = age(host, &mark, host.clock.now()).is_some_and(|age| age < PRUNE_EVERY);
+    !is_recent && host.files.write_cache(&mark, b"").is_ok()
+}
+
 /// How long ago a file was written; `None` where that is not known, or in the future.
 fn age(host: &Host, path: &Path, now: SystemTime) -> Option<Duration> {
     now.duration_since(host.files.status(path).ok()?.modified?).ok()
@@ -108,6 +141,8 @@ enum Content {
     Token,
     /// What a process that was killed had not written to its end.
     Unfinished,
+    /// What a network file system has only given another name when it was removed, since somebody had it open.
+    Removed,
     /// Nothing: it stands for a turn.
     Lock,
     /// Nothing that matters: it stands for a time, or was a probe.
@@ -117,11 +152,14 @@ enum Content {
 impl Content {
     fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
-        if name == PRUNED || name == PROBE {
+        if name == PRUNED || name == PRUNED_KEYRING || name == PROBE {
             return Some(Self::Mark);
         }
         if name.starts_with(".ee-auth-") {
             return Some(Self::Unfinished);
+        }
+        if name.starts_with(".nfs") || name.starts_with(".fuse_hidden") {
+            return Some(Self::Removed);
         }
         let (digest, rest) = name.split_once('.')?;
         let is_digest = digest.len() == 64 && digest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -143,10 +181,14 @@ mod tests {
         for (name, content) in [
             (format!("{digest}.v1.json"), Some(Content::Token)),
             (format!("{digest}.v20.json"), Some(Content::Token)),
+            (format!("{digest}.3f0c.v1.json"), Some(Content::Token)),
             (format!("{digest}.lock"), Some(Content::Lock)),
             (format!("{digest}.3f0c.lock"), Some(Content::Lock)),
             (".ee-auth-aB3".to_owned(), Some(Content::Unfinished)),
+            (".nfs00000000025a4b2100000001".to_owned(), Some(Content::Removed)),
+            (".fuse_hidden0000000d00000001".to_owned(), Some(Content::Removed)),
             (".pruned".to_owned(), Some(Content::Mark)),
+            (".pruned-keyring".to_owned(), Some(Content::Mark)),
             (format!("{}.v1.json", &digest[1..]), None),
             (format!("{}.v1.json", digest.to_uppercase()), None),
             (digest, None),

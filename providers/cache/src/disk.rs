@@ -100,8 +100,7 @@ impl TokenStore for DiskCache {
     }
 
     fn remove(&self, key: &TokenKey) {
-        let Some(path) = directory::file(&self.host, key) else { return };
-        if let Err(error) = self.host.files.remove(&path) {
+        if let Err((path, error)) = directory::remove(&self.host, key) {
             self.tell(format!(
                 "{} could not be removed: {error}; `ee-auth cache clear` removes all",
                 path.display()
@@ -110,6 +109,6 @@ impl TokenStore for DiskCache {
     }
 
     fn turn<'a>(&'a self, key: &'a TokenKey) -> BoxFuture<'a, Option<Turn>> {
-        Box::pin(turn::take(self, key))
+        Box::pin(turn::take(self, key, turn::Keeps::Beside))
     }
 }

@@ -18,7 +18,8 @@ pub(crate) const MAX_BYTES: u64 = 64 << 10;
 /// The last second of the year 9999: later times have no RFC 3339 form.
 const LAST_SECOND: u64 = 253_402_300_799;
 
-/// By how much the clock of another machine with the same home directory may be ahead.
+/// By how much a clock may be put back while it is adjusted, with nobody having set it; and, where machines cannot be told
+/// apart, by how much another's may be ahead.
 const SKEW: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize, Serialize)]
@@ -97,6 +98,11 @@ pub(crate) fn read(key: &TokenKey, json: &[u8], now: SystemTime) -> Result<Token
         .with_scopes(scopes)
         .with_principal(entry.principal.map(Cow::into_owned))
         .with_project(entry.project.map(Cow::into_owned)))
+}
+
+/// When the token in a file expires, for whoever has not the key under which it was sealed.
+pub(crate) fn expires_at(json: &[u8]) -> Option<SystemTime> {
+    time(serde_json::from_slice::<Entry<'_>>(json).ok()?.expires_at)
 }
 
 fn sealing_key(key: &TokenKey) -> hmac::Key {

@@ -8,10 +8,7 @@ use std::time::Duration;
 use ee_auth_core::host::{Directory, Host};
 use ee_auth_core::{TokenKey, Turn};
 
-use crate::{DiskCache, directory, entry};
-
-/// The kernel's name for the time since it was started: no two machines have the same.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+use crate::{DiskCache, directory, entry, machine};
 
 /// The pauses between two looks at a lock. They grow with the time that was waited, so that nobody waits much longer
 /// than has to be, and a hundred that wait for long do not keep the machine busy.
@@ -21,15 +18,24 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// After so long a person is told what is waited for.
 const UNTOLD: Duration = Duration::from_secs(3);
 
+/// Where the tokens are whose turns these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// In files of the same directory, which can be written or not.
+    Beside,
+    /// Somewhere else.
+    Elsewhere,
+}
+
 /// The turn of `key`, when it comes. `None` where no turn can be had, or it does not come in good time.
-pub(crate) async fn take(cache: &DiskCache, key: &TokenKey) -> Option<Turn> {
+pub(crate) async fn take(cache: &DiskCache, key: &TokenKey, keeps: Keeps) -> Option<Turn> {
     let digest = entry::digest(key);
     let host = cache.host();
     // Beside the tokens only where it has to be: that may be a network's file system, whose locks are slow or none.
     for path in
         in_session(host, &digest).into_iter().chain(iter::once_with(|| beside(host, &digest)).flatten())
     {
-        match wait(cache, &path).await {
+        match wait(cache, &path, keeps).await {
             Ok(turn) => return turn,
             Err(error) => cache.tell(format!(
                 "{}: {error}; no lock can be had there, so that several processes may get a token at a time",
@@ -44,7 +50,7 @@ pub(crate) async fn take(cache: &DiskCache, key: &TokenKey) -> Option<Turn> {
 ///
 /// # Errors
 /// Where there can be none.
-async fn wait(cache: &DiskCache, path: &Path) -> io::Result<Option<Turn>> {
+async fn wait(cache: &DiskCache, path: &Path, keeps: Keeps) -> io::Result<Option<Turn>> {
     let host = cache.host();
     // The sum of the pauses rather than a time of day, which may jump.
     let mut waited = Duration::ZERO;
@@ -52,7 +58,7 @@ async fn wait(cache: &DiskCache, path: &Path) -> io::Result<Option<Turn>> {
         if let Some(lock) = host.files.try_lock(path)? {
             return Ok(Some(lock));
         }
-        if waited.is_zero() && !is_writable(host) {
+        if waited.is_zero() && keeps == Keeps::Beside && !is_writable(host) {
             // What the others get cannot be kept: to wait for them would be to do the same, one after another.
             return Ok(None);
         }
@@ -84,14 +90,7 @@ fn in_session(host: &Host, digest: &str) -> Option<PathBuf> {
 /// Where it is beside the tokens. Each machine has its own: the lock of one that is dead, or cut off from the server of
 /// their common home directory, may stay for long.
 fn beside(host: &Host, digest: &str) -> Option<PathBuf> {
-    let boot = host.files.read(Path::new(BOOT_ID), 64).ok();
-    let boot = boot.as_ref().and_then(|read| std::str::from_utf8(&read.bytes).ok()).map(str::trim);
-    let name =
-        match boot.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')) {
-            Some(boot) => format!("{digest}.{boot}.lock"),
-            None => format!("{digest}.lock"),
-        };
-    Some(directory::directory(host)?.join(name))
+    Some(directory::directory(host)?.join(machine::file_name(host, digest, "lock")))
 }
 
 /// Whether a token can be kept.

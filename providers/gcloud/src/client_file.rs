@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ee_auth_core::host::TemporaryFile;
 use ee_auth_core::{Endpoints, Error, ExposeSecret, Host, OAuthClient};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -11,8 +12,8 @@ use zeroize::Zeroizing;
 /// It lies in gcloud's own configuration directory, which a gcloud that runs in a container or sandbox sees too. One that a
 /// killed process left there goes with the next login.
 pub(crate) struct ClientFile {
-    host: Host,
     path: PathBuf,
+    _file: TemporaryFile,
 }
 
 impl ClientFile {
@@ -45,29 +46,24 @@ impl ClientFile {
             "redirect_uris": ["http://localhost"],
         }});
         let text = Zeroizing::new(json.to_string());
-        let this = Self { host: host.clone(), path: directory.join(NAME) };
-        host.files.write_private(&this.path, text.as_bytes()).map_err(|error| {
-            Error::internal(format!("writing {}, which gcloud was to read: {error}", this.path.display()))
+        let path = directory.join(NAME);
+        let file = host.files.write_temporary(&path, text.as_bytes()).map_err(|error| {
+            Error::internal(format!("writing {}, which gcloud was to read: {error}", path.display()))
                 .hint("make room on the disk, or see who may write there; `ee-auth login --mode localhost` writes no such file")
         })?;
-        Ok(this)
+        Ok(Self { path, _file: file })
     }
 
     /// Removes what a killed process left.
     pub(crate) fn remove(host: &Host, directory: &Path) {
-        drop(Self { host: host.clone(), path: directory.join(NAME) });
+        let path = directory.join(NAME);
+        if let Err(error) = host.files.remove(&path) {
+            log::warn!("{} could not be removed: {error}", path.display());
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-}
-
-impl Drop for ClientFile {
-    fn drop(&mut self) {
-        if let Err(error) = self.host.files.remove(&self.path) {
-            log::warn!("{} could not be removed: {error}", self.path.display());
-        }
     }
 }
 

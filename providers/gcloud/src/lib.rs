@@ -51,6 +51,12 @@ pub fn quota_project(search: &Search) -> Option<(String, PathBuf)> {
     Some((document.text("quota_project_id").ok()??, path))
 }
 
+/// The account that gcloud itself acts as (`gcloud auth login`), where it is known by name. Nothing is run.
+pub fn active_account(search: &Search) -> Option<String> {
+    let directory = cloud_sdk::directory(search).ok()??;
+    Account::active(search, &directory).ok()??.name
+}
+
 /// The provider.
 #[derive(Debug)]
 pub struct Gcloud {

@@ -264,13 +264,13 @@ fn mend(text: &str) -> Option<Zeroizing<String>> {
     if !after_end.strip_prefix(label)?.starts_with("-----") {
         return None;
     }
-    let mut mended = Zeroizing::new(format!("{BEGIN}{label}-----\n"));
-    let body = Zeroizing::new(body.replace("\\r", "").replace("\\n", ""));
-    mended.extend(body.chars().filter(|c| !c.is_whitespace() && *c != '\\'));
-    mended.push('\n');
-    mended.push_str(END);
-    mended.push_str(label);
-    mended.push_str("-----\n");
+    // It becomes no longer but for three line breaks, so it never moves and leaves no copy behind.
+    let mut mended = Zeroizing::new(String::with_capacity(text.len() + 3));
+    mended.extend([BEGIN, label, "-----\n"]);
+    for line in body.split("\\r").flat_map(|part| part.split("\\n")) {
+        mended.extend(line.split(|c: char| c.is_whitespace() || c == '\\'));
+    }
+    mended.extend(["\n", END, label, "-----\n"]);
     Some(mended)
 }
 

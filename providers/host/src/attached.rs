@@ -56,6 +56,7 @@ fn run(command: &mut Command) -> io::Result<ExitStatus> {
             }
         }),
     );
+    crate::ending::own_signals();
     command.status()
 }
 

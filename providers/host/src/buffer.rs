@@ -2,6 +2,9 @@ use std::io::{self, Read};
 
 use zeroize::Zeroizing;
 
+/// How much room there is at least once something is in it.
+const LEAST_ROOM: usize = 1024;
+
 /// Bytes that may be secret, up to a limit. Unlike a `Vec`, it leaves no copy in freed memory when it grows.
 pub(crate) struct Buffer {
     bytes: Zeroizing<Vec<u8>>,
@@ -22,7 +25,7 @@ impl Buffer {
         let fits = chunk.len().min(self.limit - self.bytes.len());
         let needed = self.bytes.len() + fits;
         if needed > self.bytes.capacity() {
-            let room = needed.max(self.bytes.capacity().saturating_mul(2)).min(self.limit);
+            let room = needed.max(self.bytes.capacity().saturating_mul(2)).max(LEAST_ROOM).min(self.limit);
             let mut grown = Zeroizing::new(Vec::with_capacity(room));
             grown.extend_from_slice(&self.bytes);
             self.bytes = grown;
@@ -33,17 +36,18 @@ impl Buffer {
 
     /// Reads to the end, or until the buffer is full.
     pub(crate) fn fill(&mut self, mut from: impl Read) -> io::Result<Result<(), Full>> {
-        let mut chunk = Zeroizing::new([0; 8192]);
         loop {
-            match from.read(&mut *chunk) {
-                Ok(0) => return Ok(Ok(())),
-                Ok(count) => {
-                    if self.push(&chunk[..count]).is_err() {
-                        return Ok(Err(Full));
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // No more than there is room for, so that the bytes stay where they are.
+            let room = self.bytes.capacity().min(self.limit) - self.bytes.len();
+            if from.by_ref().take(room as u64).read_to_end(&mut self.bytes)? < room {
+                return Ok(Ok(()));
+            }
+            let mut next = [0];
+            match from.read_exact(&mut next) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Ok(())),
                 Err(error) => return Err(error),
+                Ok(()) if self.push(&next).is_err() => return Ok(Err(Full)),
+                Ok(()) => {}
             }
         }
     }
@@ -74,5 +78,16 @@ mod tests {
         assert_eq!(buffer.into_bytes()[..], *b"xxxxxxxxxx");
         let mut buffer = Buffer::new(0, 10);
         assert_eq!(buffer.fill(&b"0123456789"[..]).unwrap(), Ok(()));
+        assert_eq!(buffer.into_bytes()[..], *b"0123456789");
+    }
+
+    #[test]
+    fn it_is_filled_whatever_was_expected() {
+        let bytes: Vec<u8> = (0..5000_u16).map(|n| n as u8).collect();
+        for expected in [0, 1, 4999, 5000, 5001, 100_000] {
+            let mut buffer = Buffer::new(expected, 5000);
+            assert_eq!(buffer.fill(&bytes[..]).unwrap(), Ok(()), "{expected}");
+            assert_eq!(buffer.into_bytes()[..], bytes, "{expected}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::buffer::{Buffer, Full};
-use crate::processes::{AFTERMATH, Group, LAST_RITES, Trouble, collect, feed, io_error, start};
+use crate::processes::{AFTERMATH, LAST_RITES, Trouble, collect, feed, io_error, start};
 
 /// How often is looked whether a program has ended that has left its output open to others.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -21,8 +21,7 @@ pub(crate) async fn converse(
     with: Option<Box<dyn Conversation>>,
 ) -> Result<Output, ProcessError> {
     let limit = command.output_limit;
-    let mut child = start(&command)?;
-    let mut group = Group::new(child.id());
+    let (mut child, mut group) = start(&command)?;
     let mut stdout = Buffer::new(0, limit);
     let mut stderr = Buffer::new(0, limit);
     let ended = {

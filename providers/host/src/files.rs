@@ -1,38 +1,33 @@
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, DirEntry, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
-use ee_auth_core::host::{FileKind, FileLock, FileRead, FileReadError, FileStatus, Files};
+use ee_auth_core::host::{FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, TemporaryFile};
 use tempfile::NamedTempFile;
 
 use crate::buffer::Buffer;
+use crate::ending::Undo;
 use crate::lock;
 
 /// How the names of files begin that are not yet in their place.
 const TEMPORARY_PREFIX: &str = ".ee-auth-";
 
+/// How often is looked for a file that is replaced just then, and the pause between two looks.
+const MOST_LOOKS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(5);
+
 pub(crate) struct SystemFiles;
 
 impl Files for SystemFiles {
     fn read(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
-        let file = open(path)?;
-        // Of the open file, not of the path: what is checked is what is read.
-        let status = describe(&file.metadata().map_err(FileReadError::Io)?);
-        if status.kind != FileKind::Regular {
-            return Err(FileReadError::NotRegular(status.kind));
-        }
-        if status.size > limit {
-            return Err(FileReadError::TooLarge { size: status.size, limit });
-        }
-        let limit_in_memory = usize::try_from(limit).unwrap_or(usize::MAX);
-        let mut buffer = Buffer::new(status.size as usize, limit_in_memory);
-        match buffer.fill(&file).map_err(FileReadError::Io)? {
-            Ok(()) => Ok(FileRead { bytes: buffer.into_bytes(), status }),
-            // It grew while it was read, or its size was never true, as in /proc.
-            Err(_) => {
-                let size = file.metadata().map_or(0, |metadata| metadata.len());
-                Err(FileReadError::TooLarge { size: size.max(limit.saturating_add(1)), limit })
+        let mut looks = 1;
+        loop {
+            match read(path, limit) {
+                Err(error) if looks < MOST_LOOKS && is_replaced(path, &error) => looks += 1,
+                outcome => return outcome,
             }
         }
     }
@@ -55,9 +50,10 @@ impl Files for SystemFiles {
 
     fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let directory = private_parent(path)?;
-        let mut file = beside(directory, bytes)?;
-        file.as_file_mut().sync_all()?;
+        let (file, undo) = beside(directory, bytes)?;
+        file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
+        undo.forget();
         // The name, too, must reach the disk. Some file systems cannot say so, and the file is there all the same.
         #[cfg(unix)]
         if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
@@ -67,19 +63,42 @@ impl Files for SystemFiles {
     }
 
     fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        beside(private_parent(path)?, bytes)?.persist(path).map_err(|error| error.error)?;
+        let (file, undo) = beside(private_parent(path)?, bytes)?;
+        file.persist(path).map_err(|error| error.error)?;
+        undo.forget();
         Ok(())
     }
 
     fn write_program(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let file = beside(private_parent(path)?, bytes)?;
+        let (file, undo) = beside(private_parent(path)?, bytes)?;
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             file.as_file().set_permissions(fs::Permissions::from_mode(0o500))?;
         }
         // Closed before it has its name: a file that is open for writing cannot be run.
-        file.into_temp_path().persist(path).map_err(|error| error.error)
+        file.into_temp_path().persist(path).map_err(|error| error.error)?;
+        undo.forget();
+        Ok(())
+    }
+
+    fn write_temporary(&self, path: &Path, bytes: &[u8]) -> io::Result<TemporaryFile> {
+        let directory = private_parent(path)?;
+        let write = || {
+            let mut file = new_beside(directory)?;
+            file.write_all(bytes)?;
+            file.persist(path).map_err(|error| error.error)
+        };
+        let place = path.to_owned();
+        let remove = |_: &File| {
+            move || match fs::remove_file(&place) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    log::warn!("{} could not be removed: {error}", place.display());
+                }
+                _ => {}
+            }
+        };
+        Ok(Box::new(Undo::make(write, remove)?.1))
     }
 
     #[cfg(unix)]
@@ -119,6 +138,70 @@ impl Files for SystemFiles {
     }
 }
 
+/// Whether a file may be read at the next look, since it is being replaced on a network file system. On a local one there
+/// is always the old file or the new one.
+fn is_replaced(path: &Path, error: &FileReadError) -> bool {
+    match error {
+        // It was replaced after it was opened, and the server has forgotten the old one.
+        FileReadError::Io(error) => error.kind() == io::ErrorKind::StaleNetworkFileHandle,
+        // Where somebody has the old one open, the clients of NFS and FUSE give it another name first, and for a moment there
+        // is none of its own.
+        FileReadError::NotFound if may_be_away(parent(path)) => {
+            let Ok(mut names) = fs::read_dir(parent(path)) else { return false };
+            let is_sign = |entry: DirEntry| {
+                let name = entry.file_name();
+                // It may be there by now. A link is there and leads nowhere.
+                let is_there =
+                    path.file_name() == Some(&name) && entry.file_type().is_ok_and(|kind| kind.is_file());
+                let bytes = name.as_encoded_bytes();
+                is_there || bytes.starts_with(b".nfs") || bytes.starts_with(b".fuse_hidden")
+            };
+            let is_replaced = names.any(|entry| entry.is_ok_and(is_sign));
+            if is_replaced {
+                thread::sleep(PAUSE);
+            }
+            is_replaced
+        }
+        _ => false,
+    }
+}
+
+/// Whether files of this directory may have no name for a moment. Most files that are looked for are on a local disk and not
+/// there, so this is to be quick.
+fn may_be_away(directory: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        // linux/magic.h
+        const NFS: u64 = 0x6969;
+        const FUSE: u64 = 0x6573_5546;
+        rustix::fs::statfs(directory).is_ok_and(|found| matches!(found.f_type as u64, NFS | FUSE))
+    }
+    #[cfg(not(target_os = "linux"))]
+    directory.is_dir()
+}
+
+fn read(path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
+    let file = open(path)?;
+    // Of the open file, not of the path: what is checked is what is read.
+    let status = describe(&file.metadata().map_err(FileReadError::Io)?);
+    if status.kind != FileKind::Regular {
+        return Err(FileReadError::NotRegular(status.kind));
+    }
+    if status.size > limit {
+        return Err(FileReadError::TooLarge { size: status.size, limit });
+    }
+    let limit_in_memory = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut buffer = Buffer::new(status.size as usize, limit_in_memory);
+    match buffer.fill(&file).map_err(FileReadError::Io)? {
+        Ok(()) => Ok(FileRead { bytes: buffer.into_bytes(), status }),
+        // It grew while it was read, or its size was never true, as in /proc.
+        Err(_) => {
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            Err(FileReadError::TooLarge { size: size.max(limit.saturating_add(1)), limit })
+        }
+    }
+}
+
 /// Opens whatever is at `path` for reading, without waiting for anybody.
 fn open(path: &Path) -> Result<File, FileReadError> {
     let mut options = OpenOptions::new();
@@ -153,12 +236,23 @@ fn private_parent(path: &Path) -> io::Result<&Path> {
     Ok(directory)
 }
 
-/// A new file that is to take the place of another in its directory. Whatever happens before it does, the old file is
-/// there, and from then on the new one. Its mode is 0600 from the beginning.
-fn beside(directory: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory)?;
+/// A new file that is to take the place of another in its directory, and what removes it where it does not. Whatever happens
+/// before it does, the old file is there, and from then on the new one.
+fn beside(directory: &Path, bytes: &[u8]) -> io::Result<(NamedTempFile, Undo)> {
+    let (mut file, undo) = Undo::make(
+        || new_beside(directory),
+        |file| {
+            let path = file.path().to_owned();
+            move || drop(fs::remove_file(path))
+        },
+    )?;
     file.write_all(bytes)?;
-    Ok(file)
+    Ok((file, undo))
+}
+
+/// Its mode is 0600 from the beginning.
+fn new_beside(directory: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory)
 }
 
 /// The directory of `path`; the working directory for a bare name.

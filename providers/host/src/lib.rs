@@ -9,8 +9,9 @@
 //! | files | regular files only, read whole; written whole or not at all |
 //! | clock | the system's |
 //! | HTTP | reqwest with rustls and ring; the system's proxies and trust store; no redirects, no retries, 1 MiB |
-//! | processes | a process group each, killed whole |
+//! | processes | a process group each, killed whole; when this process ends, too, if the program asks for it ([`EndOfProcess`]) |
 //! | person | the terminal; [`Notebook`] |
+//! | keyring | keyring-core with the system's own store, in builds with the feature `keyring` |
 //! | loopback | a listener that answers pages, one request per connection |
 //! | tasks | one thread called `ee-auth` for the whole process |
 #![allow(
@@ -24,16 +25,21 @@ mod browser;
 mod buffer;
 mod clock;
 mod conversation;
+mod ending;
 mod environment;
 mod failure;
 mod files;
 mod http;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod line;
 mod lock;
 mod loopback;
 mod notebook;
 mod person;
 mod processes;
+#[cfg(unix)]
+mod signals;
 mod tasks;
 mod tls;
 
@@ -43,6 +49,7 @@ use ee_auth_core::Host;
 use ee_auth_core::host::Person;
 
 pub use attached::run_attached;
+pub use ending::{EndOfProcess, Undo, own_signals};
 pub use notebook::Notebook;
 
 static SYSTEM: LazyLock<Host> = LazyLock::new(|| Host {
@@ -53,6 +60,10 @@ static SYSTEM: LazyLock<Host> = LazyLock::new(|| Host {
     loopback: Arc::new(loopback::SystemLoopback),
     processes: Arc::new(processes::SystemProcesses),
     person: Arc::new(person::Terminal),
+    #[cfg(feature = "keyring")]
+    keyring: Arc::new(keyring::SystemKeyring),
+    #[cfg(not(feature = "keyring"))]
+    keyring: Arc::new(ee_auth_core::host::NoKeyring),
     tasks: Arc::new(tasks::PrivateThread),
 });
 

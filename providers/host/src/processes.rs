@@ -13,7 +13,10 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::buffer::{Buffer, Full};
+use crate::ending::Undo;
 use crate::{conversation, tasks};
+#[cfg(target_os = "linux")]
+use crate::{ending, signals};
 
 /// How long the output of a program is waited for that has ended and left another behind which still holds it: what the
 /// program itself wrote is there already.
@@ -94,8 +97,7 @@ pub(crate) fn is_executable(file: &Path) -> bool {
 }
 
 async fn run(command: Command) -> Result<Output, ProcessError> {
-    let mut child = start(&command)?;
-    let mut group = Group(child.id());
+    let (mut child, mut group) = start(&command)?;
     let mut stdout = Buffer::new(0, command.output_limit);
     let mut stderr = Buffer::new(0, command.output_limit);
     let status = {
@@ -156,15 +158,17 @@ async fn run(command: Command) -> Result<Output, ProcessError> {
 async fn run_with_person(command: Command) -> Result<Option<i32>, ProcessError> {
     let mut process = prepare(&command)?;
     process.stdin(Stdio::inherit()).stdout(stderr().map_err(io_error)?).stderr(Stdio::inherit());
-    let mut child = process.spawn().map_err(|error| ProcessError::Start(error.to_string()))?;
-    match timeout(command.timeout, child.wait()).await {
-        Ok(status) => Ok(status.map_err(io_error)?.code()),
+    let (mut child, undo) = spawn(process, Whole::No)?;
+    let ended = match timeout(command.timeout, child.wait()).await {
+        Ok(status) => status.map(|status| status.code()).map_err(io_error),
         Err(_) => {
             let _ = child.start_kill();
             let _ = timeout(LAST_RITES, child.wait()).await;
             Err(ProcessError::Timeout(command.timeout))
         }
-    }
+    };
+    undo.forget();
+    ended
 }
 
 /// Our standard error, for a child's standard output.
@@ -175,7 +179,8 @@ fn stderr() -> std::io::Result<Stdio> {
     return Ok(std::os::windows::io::AsHandle::as_handle(&std::io::stderr()).try_clone_to_owned()?.into());
 }
 
-pub(crate) fn start(command: &Command) -> Result<Child, ProcessError> {
+/// Starts a program in a process group of its own.
+pub(crate) fn start(command: &Command) -> Result<(Child, Group), ProcessError> {
     let mut process = prepare(command)?;
     process.stdin(if command.input.is_some() { Stdio::piped() } else { Stdio::null() });
     process.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -183,7 +188,25 @@ pub(crate) fn start(command: &Command) -> Result<Child, ProcessError> {
     process.process_group(0);
     #[cfg(windows)]
     process.creation_flags(0x0800_0000); // CREATE_NO_WINDOW: no console window flashes up.
-    process.spawn().map_err(|error| ProcessError::Start(error.to_string()))
+    let (child, undo) = spawn(process, Whole::Yes)?;
+    Ok((child, Group(Some(undo))))
+}
+
+/// Starts a program that goes when this process goes.
+fn spawn(mut process: tokio::process::Command, whole: Whole) -> Result<(Child, Undo), ProcessError> {
+    #[cfg(target_os = "linux")]
+    if ending::is_watched() {
+        // The private thread starts it, and lives as long as the process.
+        signals::end_with_this_process(process.as_std_mut(), whole.signal());
+    }
+    Undo::make(
+        || process.spawn(),
+        |child| {
+            let id = child.id();
+            move || kill(id, whole)
+        },
+    )
+    .map_err(|error| ProcessError::Start(error.to_string()))
 }
 
 /// What all programs have in common: the file, arguments and variables.
@@ -248,45 +271,63 @@ pub(crate) fn io_error(error: std::io::Error) -> ProcessError {
 }
 
 /// A program and all that it started. Killed when dropped, unless released before.
-pub(crate) struct Group(Option<u32>);
+pub(crate) struct Group(Option<Undo>);
 
 impl Group {
-    pub(crate) fn new(leader: Option<u32>) -> Self {
-        Self(leader)
-    }
-
     /// To be called before the leader has been waited for: its number may be another's afterwards.
     pub(crate) fn kill(&mut self) {
-        drop(Self(self.0.take()));
+        drop(self.0.take());
     }
 
     fn release(&mut self) {
-        self.0 = None;
+        if let Some(undo) = self.0.take() {
+            undo.forget();
+        }
     }
 }
 
-impl Drop for Group {
-    #[cfg(unix)]
-    fn drop(&mut self) {
-        use rustix::process::{Pid, Signal, kill_process_group};
-        let leader = self.0.and_then(|id| Pid::from_raw(id as i32));
-        if let Some(leader) = leader {
-            // The leader has not been waited for, so the number is still its own.
-            let _ = kill_process_group(leader, Signal::KILL);
+/// Whether a process is ended with all that it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    No,
+}
+
+#[cfg(unix)]
+impl Whole {
+    /// What ends it: all of them at once; one alone as a person would, since it has the terminal and may have to put that
+    /// right.
+    fn signal(self) -> rustix::process::Signal {
+        match self {
+            Self::Yes => rustix::process::Signal::KILL,
+            Self::No => rustix::process::Signal::TERM,
         }
     }
+}
 
-    #[cfg(windows)]
-    fn drop(&mut self) {
-        // The tree below a process can be had only while the process lives; the system's own program walks it.
-        if let (Some(id), Some(root)) = (self.0, std::env::var_os("SystemRoot")) {
-            let _ = std::process::Command::new(Path::new(&root).join("System32").join("taskkill.exe"))
-                .args(["/T", "/F", "/PID", &id.to_string()])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-        }
+/// Ends a process that has not been waited for, so that the number is still its own.
+#[cfg(unix)]
+fn kill(process: Option<u32>, whole: Whole) {
+    use rustix::process::{Pid, kill_process, kill_process_group};
+    let Some(process) = process.and_then(|id| Pid::from_raw(id as i32)) else { return };
+    let _ = match whole {
+        Whole::Yes => kill_process_group(process, whole.signal()),
+        Whole::No => kill_process(process, whole.signal()),
+    };
+}
+
+#[cfg(windows)]
+fn kill(process: Option<u32>, whole: Whole) {
+    // The tree below a process can be had only while the process lives; the system's own program walks it.
+    if let (Some(id), Some(root)) = (process, std::env::var_os("SystemRoot")) {
+        let tree: &[&str] = if whole == Whole::Yes { &["/T"] } else { &[] };
+        let _ = std::process::Command::new(Path::new(&root).join("System32").join("taskkill.exe"))
+            .args(tree)
+            .args(["/F", "/PID", &id.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
     }
 }
 

@@ -6,8 +6,13 @@
 //! `client_id` and `client_secret` (Earth Engine's own client where they are missing), `scopes` and `project`. A file
 //! without a refresh token holds no credential: `earthengine set_project` writes such a one for its `project` alone.
 //!
-//! [`store()`] is how a login is put there.
+//! With `cache.store = "keyring"` a login is in the system's keyring: the entry of the service `ee-auth` whose account is the
+//! profile's name, or `credentials` without one. The file then holds the project alone; a login that another program put
+//! there is used where the keyring has none.
+//!
+//! [`store_login`] is how a login is put there, [`remove_login`] how it is taken away.
 
+mod keyring;
 mod store;
 
 use std::path::PathBuf;
@@ -15,11 +20,12 @@ use std::sync::Arc;
 
 use ee_auth_core::host::{Directory, Host};
 use ee_auth_core::{
-    BoxFuture, Error, Finding, Kind, Options, Outcome, ProfileName, Provider, Search, redact,
+    BoxFuture, Error, Finding, Grant, Kind, Options, Outcome, ProfileName, Provider, Search, redact,
 };
 use ee_auth_google::{Content, Document, credential};
 
-pub use store::{StoredProfile, check_writable, profiles, remove, set_project, store};
+pub use keyring::KeyringLogins;
+pub use store::{StoredProfile, profiles, set_project};
 
 /// How `persistent` is configured: not at all. The profile chooses the file.
 pub const KIND: Kind = Kind {
@@ -40,10 +46,102 @@ pub fn credentials_file(host: &Host, profile: Option<&ProfileName>) -> Option<Pa
     Some(path.join("credentials"))
 }
 
-/// What is stored for the search's profile; `None` where nothing is.
+/// A login that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stored {
+    /// Where, for a person: the file, or the entry of the keyring.
+    pub place: String,
+    /// What a person should know though it worked.
+    pub warnings: Vec<String>,
+}
+
+/// Stores what a login was granted for the search's profile: in the keyring, where the settings say so, else in the file.
 ///
 /// # Errors
-/// [`Outcome::Invalid`] where the file cannot be read.
+/// [`Outcome::Internal`] where the file cannot be written, [`Outcome::Unavailable`] where the keyring does not take it. The
+/// old login is as it was.
+pub async fn store_login(search: &Search, grant: &Grant) -> Result<Stored, Error> {
+    if search.settings().keyring {
+        return keyring::store(search, grant).await;
+    }
+    let path = store::store(search.host(), search.settings().profile.as_ref(), grant).await?;
+    Ok(Stored { place: path.display().to_string(), warnings: Vec::new() })
+}
+
+/// Where a login of the search's profile is stored, for a person, whether or not there is one: the file, or the entry of the
+/// keyring.
+pub fn place(search: &Search) -> String {
+    let (host, profile) = (search.host(), search.settings().profile.as_ref());
+    match search.settings().keyring {
+        true => keyring::place(host, profile),
+        false => credentials_file(host, profile).unwrap_or_default().display().to_string(),
+    }
+}
+
+/// Moves the login of the search's profile to where the settings have it: from the file to the keyring, where the keyring
+/// has none. `None` where there is nothing to move.
+///
+/// # Errors
+/// As [`store_login`].
+pub async fn move_login(search: &Search) -> Result<Option<Stored>, Error> {
+    if search.settings().keyring { keyring::adopt(search).await } else { Ok(None) }
+}
+
+/// Makes sure that a login could be stored, before somebody goes to the trouble of one.
+///
+/// # Errors
+/// As [`store_login`].
+pub async fn check_writable(search: &Search) -> Result<(), Error> {
+    if search.settings().keyring {
+        return keyring::check_writable(search).await;
+    }
+    store::check_writable(search.host(), search.settings().profile.as_ref())
+}
+
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Removed {
+    /// The entry of the keyring, for a person.
+    pub keyring: Option<String>,
+    /// The file.
+    pub file: Option<PathBuf>,
+}
+
+impl Removed {
+    /// Both, for a person: the entry of the keyring first.
+    pub fn places(&self) -> Vec<String> {
+        let file = self.file.as_ref().map(|path| path.display().to_string());
+        self.keyring.clone().into_iter().chain(file).collect()
+    }
+}
+
+/// Removes the login of the search's profile, and all that stands beside it: the entry of the keyring, where the settings
+/// have one, and the file.
+///
+/// # Errors
+/// [`Outcome::Unavailable`] where the keyring cannot be asked; nothing is removed then. [`Outcome::Internal`] where the file
+/// cannot be removed.
+pub async fn remove_login(search: &Search) -> Result<Removed, Error> {
+    let keyring = if search.settings().keyring { keyring::remove(search).await? } else { None };
+    let file = store::remove(search.host(), search.settings().profile.as_ref()).await?;
+    Ok(Removed { keyring, file })
+}
+
+/// What is stored for the search's profile: the entry of the keyring, where the settings have one, and the file's content.
+///
+/// # Errors
+/// [`Outcome::Invalid`] where one cannot be read, [`Outcome::Unavailable`] where the keyring cannot be asked.
+pub async fn stored_logins(search: &Search) -> Result<Vec<Document>, Error> {
+    let keyring = if search.settings().keyring { keyring::stored(search).await? } else { None };
+    Ok(keyring.into_iter().chain(stored(search)?.map(|(_, document)| document)).collect())
+}
+
+/// What is in the file of the search's profile; `None` where nothing is.
+///
+/// # Errors
+/// [`Outcome::Invalid`] where it cannot be read.
 pub fn stored(search: &Search) -> Result<Option<(PathBuf, Document)>, Error> {
     let path = credentials_file(search.host(), search.settings().profile.as_ref());
     let Some(path) = path else { return Ok(None) };
@@ -72,6 +170,20 @@ impl Provider for Persistent {
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
             let settings = search.settings();
+            // Whatever is wrong with the content, a new login puts it right.
+            let log_in_again = |error: Error| match error.outcome() {
+                Outcome::Invalid => error.hint("log in again: `ee-auth login --force`"),
+                _ => error,
+            };
+            if settings.keyring {
+                match keyring::find(search).await {
+                    Ok(Some(found)) => return Finding::Found(Box::new(found)),
+                    Ok(None) => {}
+                    // In a build without one there is nothing to log in to.
+                    Err(error) if search.host().keyring.name().is_none() => return Finding::from(error),
+                    Err(error) => return Finding::from(log_in_again(error)),
+                }
+            }
             let Some(path) = credentials_file(search.host(), settings.profile.as_ref()) else {
                 return Finding::not_found("no home directory is known, so there is no stored credential")
                     .hint("set HOME");
@@ -86,11 +198,6 @@ impl Provider for Persistent {
                     .hint("`ee-auth login` logs in and stores a credential there");
                 }
                 Err(error) => return Finding::from(error),
-            };
-            // Whatever is wrong with the content, a new login puts it right.
-            let log_in_again = |error: Error| match error.outcome() {
-                Outcome::Invalid => error.hint("log in again: `ee-auth login --force`"),
-                _ => error,
             };
             let document = match content.document() {
                 Ok(document) => document,

@@ -21,28 +21,13 @@ const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// [`Outcome::Internal`] where it cannot be written; the old login is as it was.
-pub async fn store(host: &Host, profile: Option<&ProfileName>, grant: &Grant) -> Result<PathBuf, Error> {
+pub(crate) async fn store(
+    host: &Host,
+    profile: Option<&ProfileName>,
+    grant: &Grant,
+) -> Result<PathBuf, Error> {
     change(host, profile, Damaged::Replaced, |fields| {
-        let (id, secret) = match &grant.client {
-            Some(client) => {
-                (Some(client.id.as_str()), client.secret.as_ref().map(|secret| secret.expose_secret()))
-            }
-            // A file without a client means Earth Engine's own.
-            None => (None, None),
-        };
-        let texts = [
-            ("refresh_token", Some(grant.refresh_token.expose_secret())),
-            ("client_id", id),
-            ("client_secret", secret),
-            ("redirect_uri", grant.redirect_uri.as_deref()),
-        ];
-        for (name, value) in texts {
-            match value {
-                Some(value) => fields.insert(name.to_owned(), value.into()),
-                None => fields.remove(name),
-            };
-        }
-        fields.insert("scopes".to_owned(), grant.scopes.iter().collect::<Vec<_>>().into());
+        put_login(fields, grant);
         if let Some(project) = &grant.project {
             fields.insert("project".to_owned(), project.as_str().into());
         }
@@ -50,11 +35,69 @@ pub async fn store(host: &Host, profile: Option<&ProfileName>, grant: &Grant) ->
     .await
 }
 
+/// The keys of a login: all but the project.
+pub(crate) const LOGIN_FIELDS: [&str; 5] =
+    ["refresh_token", "client_id", "client_secret", "redirect_uri", "scopes"];
+
+/// Puts a login in the place of another, key by key.
+pub(crate) fn put_login(fields: &mut Map<String, Value>, grant: &Grant) {
+    let (id, secret) = match &grant.client {
+        Some(client) => {
+            (Some(client.id.as_str()), client.secret.as_ref().map(|secret| secret.expose_secret()))
+        }
+        // A file without a client means Earth Engine's own.
+        None => (None, None),
+    };
+    let texts = [
+        ("refresh_token", Some(grant.refresh_token.expose_secret())),
+        ("client_id", id),
+        ("client_secret", secret),
+        ("redirect_uri", grant.redirect_uri.as_deref()),
+    ];
+    for (name, value) in texts {
+        match value {
+            Some(value) => fields.insert(name.to_owned(), value.into()),
+            None => fields.remove(name),
+        };
+    }
+    fields.insert("scopes".to_owned(), grant.scopes.iter().collect::<Vec<_>>().into());
+}
+
+/// Takes the login out of the file, and leaves the rest: the project, which is put there where one is given, and keys that
+/// are not ours. Answers the file if it held a login. One with nothing left in it is removed.
+///
+/// # Errors
+/// As [`store()`].
+pub(crate) async fn strip(
+    host: &Host,
+    profile: Option<&ProfileName>,
+    project: Option<&str>,
+) -> Result<Option<PathBuf>, Error> {
+    let path = credentials_file(host, profile).ok_or_else(no_home)?;
+    if project.is_none() && !is_there(host, &path) {
+        return Ok(None);
+    }
+    let (mut had_login, mut is_empty) = (false, false);
+    change(host, profile, Damaged::Replaced, |fields| {
+        had_login = fields.contains_key("refresh_token");
+        fields.retain(|name, _| !LOGIN_FIELDS.contains(&name.as_str()));
+        if let Some(project) = project {
+            fields.insert("project".to_owned(), project.into());
+        }
+        is_empty = fields.is_empty();
+    })
+    .await?;
+    if is_empty {
+        remove(host, profile).await?;
+    }
+    Ok(had_login.then_some(path))
+}
+
 /// Makes sure that a login could be stored, before somebody goes to the trouble of one.
 ///
 /// # Errors
 /// Those of [`store()`], where a file of the usual size cannot be put beside the one that would be written.
-pub fn check_writable(host: &Host, profile: Option<&ProfileName>) -> Result<(), Error> {
+pub(crate) fn check_writable(host: &Host, profile: Option<&ProfileName>) -> Result<(), Error> {
     let path = credentials_file(host, profile).ok_or_else(no_home)?;
     let probe = path.with_file_name(".credentials.probe");
     let written = host.files.write_private(&probe, &[b' '; 4096]);
@@ -89,7 +132,7 @@ pub async fn set_project(
 ///
 /// # Errors
 /// [`Outcome::Internal`] where it cannot be removed.
-pub async fn remove(host: &Host, profile: Option<&ProfileName>) -> Result<Option<PathBuf>, Error> {
+pub(crate) async fn remove(host: &Host, profile: Option<&ProfileName>) -> Result<Option<PathBuf>, Error> {
     let path = credentials_file(host, profile).ok_or_else(no_home)?;
     if !is_there(host, &path) {
         return Ok(None);
@@ -170,11 +213,23 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Error {
 }
 
 /// What becomes of a file that holds no JSON object.
-enum Damaged {
+pub(crate) enum Damaged {
     /// A new login takes its place: nothing can be got out of it.
     Replaced,
     /// It is left as it is: somebody may still mend it.
     Refused,
+}
+
+/// What is in the file of a profile.
+///
+/// # Errors
+/// [`Outcome::Invalid`] where it cannot be read.
+pub(crate) fn fields(
+    host: &Host,
+    profile: Option<&ProfileName>,
+    damaged: Damaged,
+) -> Result<Map<String, Value>, Error> {
+    read(host, &credentials_file(host, profile).ok_or_else(no_home)?, damaged)
 }
 
 /// The fields that are there already.

@@ -84,7 +84,7 @@ const NO_LOGIN: &str = "a `login` that its manifest does not list is refused";
 /// Runs every check on a plugin. `host` may be the system's: nobody is asked anything through it.
 pub async fn check(provider: &PluginProvider, host: &Host) -> Report {
     let host = Host { person: Arc::new(Nobody), ..host.clone() };
-    let mut suite = Suite { plugin: provider.plugin(), host, checks: Vec::new() };
+    let mut suite = Suite { plugin: provider.plugin(), host, checks: Vec::new(), told: Vec::new() };
     let manifest = suite.run().await;
     Report { manifest, checks: suite.checks }
 }
@@ -93,6 +93,8 @@ struct Suite<'a> {
     plugin: &'a Plugin,
     host: Host,
     checks: Vec<Check>,
+    /// What went wrong, as it was told.
+    told: Vec<String>,
 }
 
 impl Suite<'_> {
@@ -100,13 +102,15 @@ impl Suite<'_> {
         let described = self.ask(self.describe(), &[]).await;
         if let Err(error) = &described {
             if matches!(error.outcome(), Outcome::Untrusted | Outcome::Invalid | Outcome::Internal) {
-                self.note(STARTS, Verdict::Failed(words(error)));
+                let fault = self.fault(error);
+                self.note(STARTS, Verdict::Failed(fault));
                 return None;
             }
             // Nobody wants to wait for it again and again.
             if error.detail() == "timeout" {
                 self.note(STARTS, Verdict::Passed(self.plugin.transport.place()));
-                self.note(DESCRIBES, Verdict::Failed(words(error)));
+                let fault = self.fault(error);
+                self.note(DESCRIBES, Verdict::Failed(fault));
                 return None;
             }
         }
@@ -135,7 +139,7 @@ impl Suite<'_> {
                 ),
                 None,
             ),
-            Err(error) => (Verdict::Failed(words(&error)), None),
+            Err(error) => (Verdict::Failed(self.fault(&error)), None),
         };
         self.note(DESCRIBES, verdict);
         manifest
@@ -145,21 +149,19 @@ impl Suite<'_> {
         let begun = self.host.clock.now();
         let first = self.ask(self.request(), &[]).await;
         let took = self.host.clock.now().duration_since(begun).unwrap_or_default();
-        self.note(
-            GETS,
-            match &first {
-                Ok(Answer::Granted(granted)) => Verdict::Passed(self.shown(granted)),
-                Ok(Answer::Refused(refusal)) if refusal.message.is_empty() => Verdict::Failed(format!(
-                    "it refuses with `{}` and no `message`: say what a person can do about it",
-                    refusal.code.name()
-                )),
-                Ok(Answer::Refused(refusal)) => {
-                    Verdict::Passed(format!("it has none here: {}: {}", refusal.code.name(), refusal.message))
-                }
-                Ok(_) => Verdict::Failed("its answer has no token, and no reason".to_owned()),
-                Err(error) => Verdict::Failed(words(error)),
-            },
-        );
+        let got = match &first {
+            Ok(Answer::Granted(granted)) => Verdict::Passed(self.shown(granted)),
+            Ok(Answer::Refused(refusal)) if refusal.message.is_empty() => Verdict::Failed(format!(
+                "it refuses with `{}` and no `message`: say what a person can do about it",
+                refusal.code.name()
+            )),
+            Ok(Answer::Refused(refusal)) => {
+                Verdict::Passed(format!("it has none here: {}: {}", refusal.code.name(), refusal.message))
+            }
+            Ok(_) => Verdict::Failed("its answer has no token, and no reason".to_owned()),
+            Err(error) => Verdict::Failed(self.fault(error)),
+        };
+        self.note(GETS, got);
         let Ok(first) = first else {
             for rule in [EXPIRES, SPEEDY, AGAIN] {
                 self.note(rule, Verdict::Skipped("there is no answer to look at".to_owned()));
@@ -188,55 +190,48 @@ impl Suite<'_> {
             },
         );
         let second = self.ask(Request { reason: Reason::Expired, ..self.request() }, &[]).await;
-        self.note(
-            AGAIN,
-            match (&first, second) {
-                (_, Err(error)) => Verdict::Failed(words(&error)),
-                (Answer::Granted(one), Ok(Answer::Granted(two))) if one.principal != two.principal => {
-                    Verdict::Failed("its `principal` changes from one answer to the next".to_owned())
-                }
-                (first, Ok(second)) if alike(first, &second) => Verdict::Passed("it is".to_owned()),
-                _ => Verdict::Warned(
-                    "one of two answers has a token, the other a reason why there is none".to_owned(),
-                ),
-            },
-        );
+        let again = match (&first, second) {
+            (_, Err(error)) => Verdict::Failed(self.fault(&error)),
+            (Answer::Granted(one), Ok(Answer::Granted(two))) if one.principal != two.principal => {
+                Verdict::Failed("its `principal` changes from one answer to the next".to_owned())
+            }
+            (first, Ok(second)) if alike(first, &second) => Verdict::Passed("it is".to_owned()),
+            _ => Verdict::Warned(
+                "one of two answers has a token, the other a reason why there is none".to_owned(),
+            ),
+        };
+        self.note(AGAIN, again);
         if self.plugin.transport.may_log_in() {
             let tolerant = self.ask(self.request(), &[("later_key", json!({ "x": [1] }))]).await;
-            self.note(
-                TOLERANT,
-                match tolerant {
-                    Ok(answer) if alike(&first, &answer) => Verdict::Passed("they are".to_owned()),
-                    Ok(_) => Verdict::Failed(
-                        "it answers otherwise: pass over keys that it does not know".to_owned(),
-                    ),
-                    Err(error) => Verdict::Failed(words(&error)),
-                },
-            );
+            let verdict = match tolerant {
+                Ok(answer) if alike(&first, &answer) => Verdict::Passed("they are".to_owned()),
+                Ok(_) => {
+                    Verdict::Failed("it answers otherwise: pass over keys that it does not know".to_owned())
+                }
+                Err(error) => Verdict::Failed(self.fault(&error)),
+            };
+            self.note(TOLERANT, verdict);
         }
     }
 
     async fn later_versions(&mut self, manifest: Option<&Manifest>) {
-        let refused = |answer: Result<Answer, Error>, instead: &str| match answer {
-            Ok(Answer::Refused(_)) => Verdict::Passed("it is".to_owned()),
-            Ok(_) => Verdict::Failed(format!("it answers with a success: {instead}")),
-            Err(error) => Verdict::Failed(format!("{}; {instead}", words(&error))),
-        };
         const INSTEAD: &str =
             "answer {\"version\":1,\"success\":false,\"code\":\"invalid\",\"message\":\"…\"}";
         let answer = self.ask(self.request(), &[("op", json!("conformance"))]).await;
-        self.note(OTHER_OP, refused(answer, INSTEAD));
+        let verdict = self.refused(answer, INSTEAD);
+        self.note(OTHER_OP, verdict);
         let answer = self.ask(self.request(), &[("v", json!([999]))]).await;
         let verdict = match answer {
             // It works with this version, and will be asked for no other by it.
             Ok(Answer::Granted(_)) => Verdict::Warned(format!("it does not look at `v`: {INSTEAD}")),
-            answer => refused(answer, INSTEAD),
+            answer => self.refused(answer, INSTEAD),
         };
         self.note(OTHER_VERSION, verdict);
         let verdict = match manifest {
             Some(manifest) if !manifest.has(Op::Login) => {
                 let request = Request { op: Op::Login, ..self.request() };
-                refused(self.ask(request, &[]).await, "refuse it, or list it in `ops`")
+                let answer = self.ask(request, &[]).await;
+                self.refused(answer, "refuse it, or list it in `ops`")
             }
             Some(_) => Verdict::Skipped("it has a login, which is not started here".to_owned()),
             None => Verdict::Skipped("there is no manifest".to_owned()),
@@ -264,6 +259,25 @@ impl Suite<'_> {
             Some(left) => format!("a token of {principal}, valid for {} s", left.as_secs()),
             None => format!("a token of {principal}"),
         }
+    }
+
+    /// The verdict on an answer that is to be a refusal.
+    fn refused(&mut self, answer: Result<Answer, Error>, instead: &str) -> Verdict {
+        match answer {
+            Ok(Answer::Refused(_)) => Verdict::Passed("it is".to_owned()),
+            Ok(_) => Verdict::Failed(format!("it answers with a success: {instead}")),
+            Err(error) => Verdict::Failed(format!("{}; {instead}", self.fault(&error))),
+        }
+    }
+
+    /// What went wrong, in words; but once.
+    fn fault(&mut self, error: &Error) -> String {
+        let words = words(error);
+        if self.told.contains(&words) {
+            return "the same as above".to_owned();
+        }
+        self.told.push(words.clone());
+        words
     }
 
     fn note(&mut self, rule: &'static str, verdict: Verdict) {

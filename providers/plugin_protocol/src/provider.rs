@@ -206,10 +206,10 @@ impl Plugin {
 }
 
 /// A token in the store that need not be replaced yet.
-fn kept(search: &Search, key: &TokenKey, kind: &Kind) -> Option<Token> {
+async fn kept(search: &Search, key: &TokenKey, kind: &Kind) -> Option<Token> {
     let mut key = key.clone();
     key.complete(kind.name, &search.settings().universe_domain);
-    let token = search.store()?.load(&key)?;
+    let token = search.store()?.load_async(&key).await?;
     // As `TokenSource::refresh_ahead` has it.
     let ahead = Duration::from_secs(225).min(token.lifetime() / 4);
     (token.remaining(search.host().clock.now()) > ahead).then_some(token)
@@ -230,7 +230,11 @@ impl Provider for PluginProvider {
             }
             let scopes = search.scopes();
             let key = plugin.key(search, &scopes);
-            if let Some(token) = key.as_ref().and_then(|key| kept(search, key, self.kind())) {
+            let token = match &key {
+                Some(key) => kept(search, key, self.kind()).await,
+                None => None,
+            };
+            if let Some(token) = token {
                 return Finding::Found(Box::new(plugin.found(token, key, scopes)));
             }
             let asked_at = search.host().clock.now();

@@ -1,13 +1,16 @@
 //! Logins of earthengine-api that would be used in the place of what is served, and a home directory without them.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::{Directory, Host, variable};
 use ee_auth_core::{Credential, Error};
+use ee_auth_host::Undo;
 use serde_json::Value;
+
+use crate::left_behind::{hold, tidy_up};
 
 /// Below the home directory: what earthengine-api looks at before anything else, and gcloud's application-default file,
 /// whose project it prefers to that of the credential in use.
@@ -57,10 +60,13 @@ pub fn outranking_logins(host: &Host, credential: &Credential, is_own: bool) -> 
 ///
 /// Links work for every user on every Unix. A mount would leave the path as it is, but needs a user namespace, which many
 /// systems forbid, and in which `sudo` and the like do not work.
+///
+/// What another one has left behind whose process was killed is tidied up first, as far as nothing is replaced by it.
 #[derive(Debug)]
 pub struct IsolatedHome {
-    home: PathBuf,
     stand_in: PathBuf,
+    _lock: Option<File>,
+    _undo: Undo,
 }
 
 impl IsolatedHome {
@@ -76,32 +82,34 @@ impl IsolatedHome {
             Error::internal(format!("a directory in place of {} could not be made: {error}", home.display()))
                 .hint("run the command without --isolate-home, after `ee-auth logout`, or in a container")
         };
-        // On the same file system what is made there can be moved at once. Elsewhere, where there is no other way.
-        let stand_in = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(&home)
-            .or_else(|_| tempfile::Builder::new().prefix(PREFIX).tempdir())
-            .map_err(failed)?;
-        let isolated = Self { home: home.clone(), stand_in: stand_in.keep() };
-        link_all(&isolated.home, &isolated.stand_in, Path::new("")).map_err(failed)?;
-        Ok(isolated)
+        tidy_up(&home, PREFIX, "", |left| GiveBack { real: &home, replace: false }.run(left));
+        let make = || {
+            // On the same file system what is made there can be moved at once. Elsewhere, where there is no other way.
+            let stand_in = tempfile::Builder::new()
+                .prefix(PREFIX)
+                .tempdir_in(&home)
+                .or_else(|_| tempfile::Builder::new().prefix(PREFIX).tempdir())?
+                .keep();
+            let lock = File::open(&stand_in).inspect(|directory| hold(directory, true)).ok();
+            match link_all(&home, &stand_in, Path::new("")) {
+                Ok(()) => Ok((stand_in, lock)),
+                Err(error) => {
+                    GiveBack { real: &home, replace: true }.run(&stand_in);
+                    Err(error)
+                }
+            }
+        };
+        let ((stand_in, lock), undo) = Undo::make(make, |(stand_in, _)| {
+            let (home, stand_in) = (home.clone(), stand_in.clone());
+            move || GiveBack { real: &home, replace: true }.run(&stand_in)
+        })
+        .map_err(failed)?;
+        Ok(Self { stand_in, _lock: lock, _undo: undo })
     }
 
     /// What `HOME` is to be.
     pub fn path(&self) -> &Path {
         &self.stand_in
-    }
-}
-
-/// Moves what was made meanwhile to the real home directory, and removes what stood in for it.
-impl Drop for IsolatedHome {
-    fn drop(&mut self) {
-        if let Err(error) = give_back(&self.stand_in, &self.home, Path::new("")) {
-            log::warn!(
-                "what the command wrote to its home directory is left in {}: {error}",
-                self.stand_in.display()
-            );
-        }
     }
 }
 
@@ -133,41 +141,64 @@ fn link_all(real: &Path, stand_in: &Path, relative: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves what is in `stand_in` and no link of ours to `real`, and removes `stand_in`.
-fn give_back(stand_in: &Path, real: &Path, relative: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(stand_in)? {
-        let name = entry?.file_name();
-        let (source, target, relative) = (stand_in.join(&name), real.join(&name), relative.join(&name));
-        let kind = source.symlink_metadata()?.file_type();
-        if kind.is_symlink() && fs::read_link(&source).is_ok_and(|to| to == target) {
-            fs::remove_file(&source)?;
-        } else if kind.is_dir() && leads_to_login(&relative) {
-            fs::create_dir_all(&target)?;
-            give_back(&source, &target, &relative)?;
-        } else if is_login(&relative) && target.symlink_metadata().is_ok() {
-            log::warn!(
-                "the command has logged in: that login is not kept, since --isolate-home keeps the one that is there"
-            );
-            fs::remove_file(&source)?;
-        } else {
-            give_back_one(&source, &target, kind.is_dir())?;
-        }
-    }
-    fs::remove_dir(stand_in)
+/// Moves what was made in a stand-in to the real home directory, and removes the stand-in.
+#[derive(Clone, Copy)]
+struct GiveBack<'a> {
+    real: &'a Path,
+    /// Whether what is there is replaced: after a command. Long after it, what is there may be newer.
+    replace: bool,
 }
 
-/// What replaced a file by a new one, as editors do, replaces the real one. A directory replaces nothing.
-fn give_back_one(source: &Path, target: &Path, is_directory: bool) -> io::Result<()> {
-    if is_directory && target.symlink_metadata().is_ok() {
-        let name = target.file_name().unwrap_or(OsStr::new("?")).to_string_lossy();
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("there is another {name} already")));
-    }
-    match fs::rename(source, target) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices && !is_directory => {
-            fs::copy(source, target)?;
-            fs::remove_file(source)
+impl GiveBack<'_> {
+    fn run(self, stand_in: &Path) {
+        if let Err(error) = self.directory(stand_in, Path::new("")) {
+            log::warn!(
+                "what a command wrote to its home directory is left in {}: {error}",
+                stand_in.display()
+            );
         }
-        moved => moved,
+    }
+
+    /// All that is in `stand_in`, which stands for `relative`, but for links of ours.
+    fn directory(self, stand_in: &Path, relative: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(stand_in)? {
+            let name = entry?.file_name();
+            let (source, relative) = (stand_in.join(&name), relative.join(&name));
+            let target = self.real.join(&relative);
+            let kind = source.symlink_metadata()?.file_type();
+            if kind.is_symlink() && fs::read_link(&source).is_ok_and(|to| to == target) {
+                fs::remove_file(&source)?;
+            } else if kind.is_dir() && leads_to_login(&relative) {
+                fs::create_dir_all(&target)?;
+                self.directory(&source, &relative)?;
+            } else if is_login(&relative) && target.symlink_metadata().is_ok() {
+                log::warn!(
+                    "the command has logged in: that login is not kept, since --isolate-home keeps the one that is there"
+                );
+                fs::remove_file(&source)?;
+            } else {
+                self.one(&source, &target, kind.is_dir())?;
+            }
+        }
+        fs::remove_dir(stand_in)
+    }
+
+    /// What replaced a file by a new one, as editors do, replaces the real one. A directory replaces nothing.
+    fn one(self, source: &Path, target: &Path, is_directory: bool) -> io::Result<()> {
+        if (is_directory || !self.replace) && target.symlink_metadata().is_ok() {
+            let name = target.file_name().unwrap_or(OsStr::new("?")).to_string_lossy();
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                format!("there is another {name} already"),
+            ));
+        }
+        match fs::rename(source, target) {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices && !is_directory => {
+                fs::copy(source, target)?;
+                fs::remove_file(source)
+            }
+            moved => moved,
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! | service | who uses it | what lets them in |
 //! | --- | --- | --- |
-//! | token endpoint, `POST /v1/oauthtoken` | clients that read a [credential file](credential_file) of type `external_account_authorized_user`; GDAL | the refresh token in that file, made for this run |
+//! | token endpoint, `POST /v1/oauthtoken` | clients that read a [credential file](credential_file): of its type `external_account_authorized_user`, or whatever its type; GDAL | the secret in that file, made for this run |
 //! | introspection, `POST /v1/introspect` (RFC 7662) | gcloud, which asks for the account's name | the access token |
 //! | Compute Engine's metadata server, `GET /computeMetadata/v1/…` | clients that find no file, and those that do not know the file's type | `Metadata-Flavor: Google`, and being a process of the same user |
 //!
@@ -22,8 +22,11 @@
 )]
 
 mod answer;
+mod assertion;
 mod guard;
 mod home;
+mod id_tokens;
+mod left_behind;
 mod listener;
 mod peer;
 mod routes;

@@ -1,14 +1,16 @@
 //! The endpoint for one command.
 
 use std::fmt::Write as _;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::Environment;
 use ee_auth_core::{Credential, Error, Secret};
+use ee_auth_host::Undo;
 use ring::rand::{SecureRandom, SystemRandom};
-use tempfile::NamedTempFile;
 
+use crate::left_behind::{hold, tidy_up};
 use crate::{
     Address, Listener, Options, Place, Profiles, Refusal, Served, Server, Variables, Via, credential_file,
     variables,
@@ -18,7 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Session {
     server: Server,
-    file: Option<NamedTempFile>,
+    file: Option<CredentialFile>,
     variables: Variables,
 }
 
@@ -43,13 +45,13 @@ impl Session {
         let server =
             Server::start(vec![listener], secret.clone(), profiles, Options::default()).map_err(failed)?;
         let content = credential_file::content(&format!("http://{authority}"), &secret, project.as_deref());
-        let file = via.uses_file().then(|| temporary(&content)).transpose().map_err(|error| {
+        let file = via.uses_file().then(|| CredentialFile::write(&content)).transpose().map_err(|error| {
             Error::internal(format!("the command's credential file could not be written: {error}"))
                 .hint("see whether there is room in the directory for temporary files; TMPDIR names another")
         })?;
         let place = Place {
             authority: &authority,
-            file: file.as_ref().map(NamedTempFile::path),
+            file: file.as_ref().map(|file| &*file.path),
             secret: &secret,
             identity: &identity,
             project: project.as_deref(),
@@ -65,7 +67,7 @@ impl Session {
 
     /// The credential file.
     pub fn file(&self) -> Option<&Path> {
-        self.file.as_ref().map(NamedTempFile::path)
+        self.file.as_ref().map(|file| &*file.path)
     }
 
     /// How many requests were refused, by the reason.
@@ -74,11 +76,34 @@ impl Session {
     }
 }
 
-/// A file in the directory for temporary ones, which only the user can read. It is gone with the handle.
-fn temporary(content: &str) -> io::Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new().prefix("ee-auth-").suffix(".json").tempfile()?;
-    file.write_all(content.as_bytes())?;
-    Ok(file)
+/// How the names of these files begin and end.
+const NAME: (&str, &str) = ("ee-auth-", ".json");
+
+/// A file in the directory for temporary ones, which only the user can read. It is gone with the handle, or with the process.
+#[derive(Debug)]
+struct CredentialFile {
+    path: PathBuf,
+    _open: File,
+    _undo: Undo,
+}
+
+impl CredentialFile {
+    fn write(content: &str) -> io::Result<Self> {
+        tidy_up(&std::env::temp_dir(), NAME.0, NAME.1, |left| drop(fs::remove_file(left)));
+        let ((mut open, path), undo) = Undo::make(
+            || {
+                let file = tempfile::Builder::new().prefix(NAME.0).suffix(NAME.1).tempfile()?;
+                hold(file.as_file(), false);
+                file.keep().map_err(|error| error.error)
+            },
+            |(_, path)| {
+                let path = path.clone();
+                move || drop(fs::remove_file(path))
+            },
+        )?;
+        open.write_all(content.as_bytes())?;
+        Ok(Self { path, _open: open, _undo: undo })
+    }
 }
 
 /// A secret that stands as the refresh token of one run: 256 random bits.

@@ -120,6 +120,10 @@ impl Login {
         }
         if let Some((pasted, verifier)) = self.code.clone() {
             let mode = named.map_or_else(|| Mode::of_verifier(&verifier, &config), Ok)?;
+            if mode.is_stored() && search.settings().keyring {
+                // A code is good for once.
+                ee_auth_persistent::check_writable(&search).await?;
+            }
             let logged_in = mode.login()?.finish(&request, pasted, verifier).await;
             return self.conclude(&config, &search, &request, &mode, logged_in).await;
         }
@@ -139,7 +143,7 @@ impl Login {
         };
         if !self.quiet && mode.is_stored() && host.person.presence() > Presence::Absent {
             // Whoever has signed in wants to have something of it.
-            ee_auth_persistent::check_writable(&host, search.settings().profile.as_ref())?;
+            ee_auth_persistent::check_writable(&search).await?;
         }
         let logged_in = mode.login()?.log_in(&request).await;
         self.conclude(&config, &search, &request, &mode, logged_in).await
@@ -198,12 +202,12 @@ pub(crate) async fn settle(
 ) -> Result<Settled, Error> {
     let (finding, place, principal, warnings) = match logged_in {
         LoggedIn::Granted(grant) => {
-            let profile = search.settings().profile.as_ref();
-            let path = ee_auth_persistent::store(search.host(), profile, &grant).await?;
+            let stored = ee_auth_persistent::store_login(search, &grant).await?;
             // As it was granted: what was asked for is done with.
             let settings = Settings { scopes: None, ..search.settings().clone() };
             let finding = Persistent.find(&Search::new(search.host().clone(), settings)).await;
-            (finding, path.display().to_string(), grant.principal, grant.warnings)
+            let warnings = [grant.warnings, stored.warnings].concat();
+            (finding, stored.place, grant.principal, warnings)
         }
         LoggedIn::Elsewhere(place) => (provider.find(search).await, place, None, Vec::new()),
         LoggedIn::Found(found) => {
@@ -235,9 +239,8 @@ async fn kept(
     request: &LoginRequest,
 ) -> Result<Option<LoginReport>, Error> {
     let settings = Settings { scopes: None, ..search.settings().clone() };
-    let Finding::Found(found) = Persistent.find(&Search::new(search.host().clone(), settings)).await else {
-        return Ok(None);
-    };
+    let as_granted = Search::new(search.host().clone(), settings);
+    let Finding::Found(found) = Persistent.find(&as_granted).await else { return Ok(None) };
     // A file that does not say has the usual ones, as earthengine-api has it.
     let has = if found.scopes.is_empty() { Scopes::earth_engine() } else { found.scopes.clone() };
     let person = &search.host().person;
@@ -246,13 +249,19 @@ async fn kept(
         return Ok(None);
     }
     let mode = Mode::stored();
-    let profile = search.settings().profile.as_ref();
-    let place = ee_auth_persistent::credentials_file(search.host(), profile).unwrap_or_default();
-    let place = place.display().to_string();
+    let place = ee_auth_persistent::place(search);
     let settled = Settled { place, found: *found, principal: None, warnings: Vec::new() };
-    let report = LoginReport::new(config, search, &request.exchange, &mode, settled).await;
+    let mut report = LoginReport::new(config, search, &request.exchange, &mode, settled).await;
     match &report.works {
-        Ok(()) => Ok(Some(report)),
+        Ok(()) => {
+            if let Some(moved) = ee_auth_persistent::move_login(search).await? {
+                report.warnings.extend(moved.warnings);
+                if let Finding::Found(found) = Persistent.find(&as_granted).await {
+                    report.origin = found.origin;
+                }
+            }
+            Ok(Some(report))
+        }
         Err(error) if error.outcome() == Outcome::Rejected => {
             person.tell(&format!("The stored login does not work any more: {error}."));
             Ok(None)
@@ -301,7 +310,7 @@ async fn log_in_for(config: &Config, chain: &Chain, search: &Search) -> Result<(
         member.name, chosen.because
     ));
     if chosen.is_stored() {
-        ee_auth_persistent::check_writable(search.host(), search.settings().profile.as_ref())?;
+        ee_auth_persistent::check_writable(search).await?;
     }
     let logged_in =
         member.provider.login().ok_or_else(|| Error::internal("a login that is none"))?.log_in(&request);

@@ -25,7 +25,7 @@ pub struct LoginReport {
     /// Whether Earth Engine answers to this credential and project; if not, why, and what to do.
     pub usable: Result<(), Error>,
     /// Where the credential was found, as the chain says it.
-    origin: String,
+    pub(super) origin: String,
     /// Whether a token can be had at all.
     pub(super) works: Result<(), Error>,
     /// What a person should know though it worked.

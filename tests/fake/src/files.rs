@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
-use ee_auth_core::host::{Directory, FileKind, FileLock, FileRead, FileReadError, FileStatus, Files};
+use ee_auth_core::host::{
+    Directory, FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, TemporaryFile,
+};
 use zeroize::Zeroizing;
 
 use crate::{Fake, lock};
@@ -252,6 +254,18 @@ impl Fake {
     }
 }
 
+/// A file that goes when this is dropped.
+struct Temporary {
+    machine: Fake,
+    path: PathBuf,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        let _ = self.machine.remove(&self.path);
+    }
+}
+
 impl Files for Fake {
     fn read(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
         lock(&self.0.files).read.push(path.to_owned());
@@ -305,6 +319,11 @@ impl Files for Fake {
 
     fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.write_private(path, bytes)
+    }
+
+    fn write_temporary(&self, path: &Path, bytes: &[u8]) -> io::Result<TemporaryFile> {
+        self.write_private(path, bytes)?;
+        Ok(Box::new(Temporary { machine: self.clone(), path: path.to_owned() }))
     }
 
     fn write_program(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -33,6 +33,7 @@ mod clock;
 mod environment;
 mod files;
 mod http;
+mod keyring;
 mod load;
 mod loopback;
 mod person;
@@ -61,6 +62,7 @@ struct State {
     files: Mutex<files::State>,
     clock: Mutex<clock::State>,
     http: Mutex<http::State>,
+    keyring: Mutex<keyring::State>,
     loopback: Mutex<loopback::State>,
     processes: Mutex<processes::State>,
     person: Mutex<person::State>,
@@ -83,6 +85,7 @@ impl Fake {
             loopback: this.clone(),
             processes: this.clone(),
             person: this.clone(),
+            keyring: this.clone(),
             tasks: this,
         }
     }

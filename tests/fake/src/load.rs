@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ee_auth_core::host::{Output, ProcessError, Variables};
+use ee_auth_core::host::{KeyringErrorKind, Output, ProcessError, Variables};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -68,6 +68,7 @@ impl Fake {
     /// | `fs/` | its files, from the root: `fs/home/user/key.json`. Private (mode 0600) unless `files.json` says otherwise |
     /// | `files.json` | an object: by path, what else a file is: `{"/home/user/key.json": {"mode": "0644"}, "/p": {"kind": "fifo"}}`. Keys: `kind` (`file`, `zeros` with `size`, `directory`, `link` with `target`, `fifo`, `device`, `unreadable`), `mode`, `owner`, `device`, `encoding` (`utf-16`) |
     /// | `http-traffic.json` | see [`Fake::with_traffic`] |
+    /// | `keyring.json` | an object: by account, what the system's keyring keeps, or `{"fails": "locked"}` and the like: `unsupported`, `absent`, `timeout`, `too_large`, `refused`; `{"silent": true}`: it never answers |
     /// | `processes.json` | an array of programs on the `PATH`, run in this order: `{"name", "path", "arguments", "variables", "status", "stdout", "stderr"}`, or `"start_error": "…"`, `"timeout": true`, `"never_run": true` |
     ///
     /// Each may be missing. `replace` is applied to every string of the JSON, escapes and keys of objects aside, and to
@@ -89,6 +90,9 @@ impl Fake {
         let files = parse::<BTreeMap<PathBuf, Special>>(directory, "files.json", replace);
         for (path, special) in files.unwrap_or_default() {
             fake.load_special(path, special);
+        }
+        if let Some(keyring) = parse::<BTreeMap<String, Value>>(directory, "keyring.json", replace) {
+            fake.load_keyring(keyring);
         }
         for run in parse::<Vec<Run>>(directory, "processes.json", replace).unwrap_or_default() {
             fake = fake.with_program(run.name.clone(), run.path.clone());
@@ -118,6 +122,25 @@ impl Fake {
                 Err(error) => error.into_bytes(),
             };
             self.set_file(to, bytes);
+        }
+    }
+
+    fn load_keyring(&self, keyring: BTreeMap<String, Value>) {
+        for (name, value) in keyring {
+            match (name.as_str(), value) {
+                ("silent", Value::Bool(silent)) => self.silence_keyring(silent),
+                ("fails", Value::String(how)) => self.break_keyring(Some(match how.as_str() {
+                    "unsupported" => KeyringErrorKind::Unsupported,
+                    "absent" => KeyringErrorKind::Absent,
+                    "locked" => KeyringErrorKind::Locked,
+                    "timeout" => KeyringErrorKind::Timeout,
+                    "too_large" => KeyringErrorKind::TooLarge,
+                    "refused" => KeyringErrorKind::Refused,
+                    other => panic!("{other} is no way in which a keyring fails"),
+                })),
+                (account, Value::String(secret)) => self.set_keyring_entry(account, secret),
+                (account, _) => panic!("the keyring entry {account} is no text"),
+            }
         }
     }
 

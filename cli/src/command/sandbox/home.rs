@@ -1,12 +1,14 @@
 //! A home directory and variables that know the sandbox and nothing real.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ee_auth::host::{BoxFuture, Directory, Environment, Http, HttpError, Request, Response};
+use ee_auth::host::{BoxFuture, Directory, Environment, Http, HttpError, NoKeyring, Request, Response};
 use ee_auth::{Error, Host};
+use ee_auth_host::Undo;
 use ee_auth_sandbox::Sandbox;
 use tempfile::TempDir;
 
@@ -22,7 +24,8 @@ const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// A home directory that lives as long as the sandbox.
 pub(crate) struct Home {
-    directory: TempDir,
+    directory: PathBuf,
+    _undo: Undo,
     /// What points a program at the sandbox.
     pub(crate) variables: BTreeMap<String, OsString>,
     /// The key of the sandbox's service account.
@@ -31,9 +34,16 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new(google: &Sandbox, host: &Host) -> Result<Self, Error> {
-        let directory = TempDir::with_prefix("ee-auth-sandbox-")
-            .map_err(|error| Error::internal(format!("no temporary directory could be made: {error}")))?;
-        let path = directory.path();
+        let make = || {
+            TempDir::with_prefix("ee-auth-sandbox-")
+                .map(|made| (made.path().to_owned(), Cell::new(Some(made))))
+        };
+        let ((directory, _), undo) = Undo::make(make, |(_, made)| {
+            let made = made.take();
+            move || drop(made)
+        })
+        .map_err(|error| Error::internal(format!("no temporary directory could be made: {error}")))?;
+        let path = &*directory;
         let key = google.service_account().key_json();
         let user = google.user();
         let write = |name: &str, content: &str| {
@@ -64,11 +74,11 @@ impl Home {
         let no_proxy = NO_PROXY.map(|name| (name, without_proxy.clone().into()));
         let variables = variables.into_iter().chain(no_proxy);
         let variables = variables.map(|(name, value)| (name.to_owned(), value)).collect();
-        Ok(Self { directory, variables, key })
+        Ok(Self { directory, _undo: undo, variables, key })
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.directory.path()
+        &self.directory
     }
 
     /// The variables of this process that a command does not get.
@@ -92,7 +102,8 @@ impl Home {
         let user_id = host.environment.user_id();
         let environment = Overlay { home: self.path().to_owned(), variables: known, user_id };
         let http = Direct(host.http.clone());
-        Host { environment: Arc::new(environment), http: Arc::new(http), ..host.clone() }
+        let keyring = Arc::new(NoKeyring);
+        Host { environment: Arc::new(environment), http: Arc::new(http), keyring, ..host.clone() }
     }
 }
 
@@ -107,6 +118,7 @@ fn config(google: &Sandbox, host: &Host, key_file: &Path) -> String {
     );
     if host.files.status(Path::new("/etc/ee-auth/ee-auth.toml")).is_ok() {
         text += &format!("\n[providers.service_account]\nkey_file = {:?}\n", key_file.display().to_string());
+        text += "\n[cache]\nstore = \"disk\"\n";
     }
     text + "\n" + &google.config_toml()
 }

@@ -22,7 +22,7 @@ use crate::support::{Machine, Output, run};
 const LEVELS: [&[&str]; 6] = [&["-q"], &[], &["-v"], &["-vv"], &["-vvv"], &["EE_AUTH_LOG=trace"]];
 
 /// What works is run in all of these ways.
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 28] = [
     &["token"],
     &["token", "--format", "json"],
     &["token", "--format", "header"],
@@ -36,6 +36,11 @@ const COMMANDS: [&[&str]; 23] = [
     &["explain"],
     &["explain", "--format", "json"],
     &["explain", "--offline", "--color", "always"],
+    &["doctor"],
+    &["doctor", "--format", "json"],
+    &["doctor", "--online"],
+    &["doctor", "--offline"],
+    &["doctor", "--ci"],
     &["providers"],
     &["config", "show", "--origin"],
     &["config", "show", "--format", "json"],
@@ -49,9 +54,11 @@ const COMMANDS: [&[&str]; 23] = [
 ];
 
 /// What fails, in these.
-const QUESTIONS: [&[&str]; 4] = [
+const QUESTIONS: [&[&str]; 6] = [
     &["token"],
     &["explain", "--format", "json"],
+    &["doctor", "--format", "json"],
+    &["doctor", "--online", "--ci"],
     &["status", "--online"],
     &["config", "show", "--format", "json"],
 ];

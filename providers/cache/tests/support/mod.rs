@@ -9,6 +9,7 @@ use ee_auth_cache::DiskCache;
 use ee_auth_core::host::{Clock, Host};
 use ee_auth_core::{
     BoxFuture, Credential, Error, Exchange, Found, Kind, Provider, Settings, Token, TokenKey, TokenSource,
+    TokenStore,
 };
 use ee_auth_fake::Fake;
 
@@ -76,9 +77,17 @@ impl Bank {
     }
 
     pub(crate) fn credential_on(&self, host: Host) -> Credential {
-        let exchange = Exchange { host: host.clone(), settings: Settings::default() };
-        Credential::new("test", &KIND, Found::new(self.clone(), "a test"), None, exchange)
-            .with_store(Arc::new(DiskCache::new(host)))
+        self.credential_kept_in(Arc::new(DiskCache::new(host.clone())), host)
+    }
+
+    /// The credential whose tokens are kept elsewhere.
+    pub(crate) fn credential_with(&self, store: Arc<dyn TokenStore>, fake: &Fake) -> Credential {
+        self.credential_kept_in(store, fake.host())
+    }
+
+    fn credential_kept_in(&self, store: Arc<dyn TokenStore>, host: Host) -> Credential {
+        let exchange = Exchange { host, settings: Settings::default() };
+        Credential::new("test", &KIND, Found::new(self.clone(), "a test"), None, exchange).with_store(store)
     }
 }
 

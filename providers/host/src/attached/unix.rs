@@ -13,6 +13,9 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::origin::{Origin, WithOrigin};
 use signal_hook::low_level::siginfo::Cause;
 
+use crate::ending::own_signals;
+use crate::signals::is_ignored;
+
 /// What is passed on to the command when it is sent to this process alone.
 const PASSED_ON: [i32; 10] =
     [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT];
@@ -23,8 +26,10 @@ pub(super) fn run(command: &mut Command) -> io::Result<ExitStatus> {
     // started with nohup, or in the background of a script, counts on it.
     let wanted = PASSED_ON.into_iter().filter(|signal| !is_ignored(*signal)).chain([SIGCHLD]);
     let mut signals = SignalsInfo::<WithOrigin>::new(wanted)?;
+    // What came before that ends this process; what comes now, the command.
+    own_signals();
     #[cfg(target_os = "linux")]
-    end_with_this_process(command);
+    crate::signals::end_with_this_process(command, Signal::TERM);
     let child = Pid::from_raw(command.spawn()?.id() as i32).ok_or(Errno::SRCH)?;
     loop {
         for origin in in_order(signals.wait().collect()) {
@@ -76,32 +81,4 @@ fn look(child: Pid) -> io::Result<Option<ExitStatus>> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// Has the kernel send SIGTERM to the command when this process ends in a way that it cannot catch.
-#[cfg(target_os = "linux")]
-#[allow(
-    unsafe_code,
-    reason = "there is no other way to do something in the child before it becomes the command"
-)]
-fn end_with_this_process(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
-    let parent = getpid();
-    let tie = move || {
-        rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
-        // It may have ended already.
-        if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
-    };
-    // SAFETY: between fork and exec it makes two system calls, and neither allocates nor takes a lock.
-    unsafe { command.pre_exec(tie) };
-}
-
-/// Whether a signal is ignored, as whoever started this process may have arranged.
-#[allow(unsafe_code, reason = "neither std nor rustix can ask for a signal's disposition")]
-fn is_ignored(signal: i32) -> bool {
-    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: without a new action nothing is changed, and the old one is written where there is room for it.
-    let asked = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: it was written where the call succeeded.
-    asked == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
