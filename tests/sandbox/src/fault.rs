@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::errors::{OAUTH_ERRORS, OAuthError};
 use crate::routes::Service;
+use crate::world::ProjectState;
 
 /// One way of failing. What each does to a request is in [`crate::spoil`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,7 @@ pub(crate) enum Fault {
     GzipBomb,
     Field(FieldFault),
     WrongState,
+    Project(ProjectState),
 }
 
 /// A change to the fields of an otherwise good answer.
@@ -93,6 +95,21 @@ const NAMED: &[(&str, Fault, &str)] = &[
     ("negative-expiry", Fault::Field(FieldFault::NegativeExpiry), "a lifetime of -60 seconds"),
     ("huge-expiry", Fault::Field(FieldFault::HugeExpiry), "a lifetime of 10^18 seconds"),
     ("wrong-state", Fault::WrongState, "the authorization endpoint redirects with another state"),
+    (
+        "api-disabled",
+        Fault::Project(ProjectState::ApiDisabled),
+        "Earth Engine's API is not turned on in the project; other services answer 403",
+    ),
+    (
+        "not-registered",
+        Fault::Project(ProjectState::NotRegistered),
+        "the project is not registered for Earth Engine; other services answer 403",
+    ),
+    (
+        "no-permission",
+        Fault::Project(ProjectState::NoPermission),
+        "the account may not use the project; other services answer 403",
+    ),
 ];
 
 /// Every fault: its name and what it does, in the order of a help text.

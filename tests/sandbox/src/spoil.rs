@@ -12,7 +12,7 @@ use crate::errors;
 use crate::fault::{Fault, FieldFault};
 use crate::message::{Delivery, Reply, Request};
 use crate::routes::{ELSEWHERE, Service};
-use crate::services::authorize;
+use crate::services::{authorize, earthengine};
 
 /// Twice what a client may accept.
 const BIG: usize = 2 << 20;
@@ -32,6 +32,13 @@ impl Fault {
                     None => reply,
                 })
             }
+            Self::Project(state) => Some(match service {
+                Service::Earthengine => {
+                    let project = request.path.split('/').nth(3).unwrap_or_default();
+                    earthengine::refusal(Some(*state), project).unwrap_or_else(|| errors::page(403))
+                }
+                _ => status(service, 403),
+            }),
             Self::OAuth(error) => match service {
                 // This endpoint's errors reach the client through the browser: RFC 6749, section 4.1.2.1.
                 Service::Authorize => {

@@ -122,9 +122,14 @@ fn check_access(world: &World, request: &Request) -> Result<String, Reply> {
 }
 
 fn check_project(world: &World, project: &str) -> Result<(), Reply> {
+    refusal(world.projects.get(project).copied(), project).map_or(Ok(()), Err)
+}
+
+/// What is answered for a project in this state, `None` for one that there is not; nothing where it is ready.
+pub(crate) fn refusal(state: Option<ProjectState>, project: &str) -> Option<Reply> {
     let console = "https://console.developers.google.com";
-    let (message, reason) = match world.projects.get(project) {
-        Some(ProjectState::Ready) => return Ok(()),
+    let (message, reason) = match state {
+        Some(ProjectState::Ready) => return None,
         Some(ProjectState::ApiDisabled) => (
             format!(
                 "Google Earth Engine API has not been used in project {project} before or it is disabled. Enable it by \
@@ -139,7 +144,7 @@ fn check_project(world: &World, project: &str) -> Result<(), Reply> {
                  https://console.cloud.google.com/earth-engine/configuration?project={project} to register your \
                  project. See https://developers.google.com/earth-engine/guides/access for more details."
             );
-            return Err(api(403, "PERMISSION_DENIED", &message));
+            return Some(api(403, "PERMISSION_DENIED", &message));
         }
         Some(ProjectState::NoPermission) => (
             format!(
@@ -158,5 +163,5 @@ fn check_project(world: &World, project: &str) -> Result<(), Reply> {
     });
     let metadata = json!({"service": SERVICE, "consumer": format!("projects/{project}")});
     let details = json!([help, error_info(reason, "googleapis.com", metadata)]);
-    Err(api_with(403, "PERMISSION_DENIED", &message, details))
+    Some(api_with(403, "PERMISSION_DENIED", &message, details))
 }
