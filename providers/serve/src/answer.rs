@@ -51,6 +51,17 @@ pub(crate) fn failed_text(error: &Error) -> Answer {
     answer(status, TEXT, Bytes::from(words(error)))
 }
 
+/// What Compute Engine's server says to whoever names no audience.
+pub(crate) fn no_audience() -> Answer {
+    answer(StatusCode::BAD_REQUEST, TEXT, Bytes::from_static(b"non-empty audience parameter required\n"))
+}
+
+/// A credential without ID tokens, as Compute Engine's server says that something is not there.
+pub(crate) fn no_identity(error: &Error) -> Answer {
+    let body = format!("The requested URL was not found on this server: {}\n", words(error));
+    answer(StatusCode::NOT_FOUND, TEXT, Bytes::from(body))
+}
+
 fn words(error: &Error) -> String {
     match error.next_step() {
         Some(hint) => format!("{error}; {hint}"),

@@ -3,6 +3,8 @@
 use ee_auth_core::{ExposeSecret, Secret};
 use serde_json::json;
 
+use crate::assertion;
+
 /// The number of Google's own sign-in client for gcloud. earthengine-api takes its project from the start of the client id
 /// where the file names none, and explains to the person that one is needed where it is this.
 const NO_PROJECT: &str = "764086051850";
@@ -13,6 +15,9 @@ const NO_PROJECT: &str = "764086051850";
 /// `base` is the server's address with the profile's path, without a slash at its end; `secret` stands as the refresh token.
 /// There is no `audience`: with one, google-auth would send the token to iamcredentials.googleapis.com.
 ///
+/// Beside that it has what a service account's key has, for those that look at no type: gcp_auth, GDAL. None of it is of any
+/// service account, and the key is no secret.
+///
 /// ```
 /// use ee_auth_core::Secret;
 /// let text = ee_auth_serve::credential_file::content("http://127.0.0.1:8642", &Secret::from("s"), Some("my-project"));
@@ -20,16 +25,21 @@ const NO_PROJECT: &str = "764086051850";
 /// assert!(text.contains(r#""quota_project_id":"my-project""#) && !text.contains("audience"));
 /// ```
 pub fn content(base: &str, secret: &Secret, project: Option<&str>) -> String {
+    let token_url = format!("{base}/v1/oauthtoken");
     let mut file = json!({
         "type": "external_account_authorized_user",
-        "token_url": format!("{base}/v1/oauthtoken"),
+        "token_url": token_url,
         "token_info_url": format!("{base}/v1/introspect"),
         "refresh_token": secret.expose_secret(),
         "client_id": format!("{}-ee-auth", project.unwrap_or(NO_PROJECT)),
         "client_secret": "none",
+        "token_uri": token_url,
+        "client_email": assertion::client_email(secret),
+        "private_key": assertion::private_key(),
     });
     if let Some(project) = project {
         file["quota_project_id"] = project.into();
+        file["project_id"] = project.into();
     }
     file.to_string()
 }

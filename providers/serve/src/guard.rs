@@ -23,7 +23,7 @@ pub enum Refusal {
     Forwarded,
     /// It asks the metadata server without `Metadata-Flavor: Google`.
     Flavor,
-    /// It asks for a token without this run's refresh token, or for what stands behind one without the token.
+    /// It asks for a token without this run's secret, or for what stands behind one without the token.
     Secret,
     /// It asks for what is not there, or with the wrong method.
     Path,
@@ -104,7 +104,7 @@ impl Refusals {
 pub(crate) struct Guard {
     /// The names under which this server is known; `None` where the client has checked that, as in TLS.
     pub(crate) hosts: Option<Vec<String>>,
-    /// What stands as the refresh token in credential files.
+    /// What stands in credential files as the refresh token, and in the name of whoever signs an assertion.
     pub(crate) secret: Secret,
 }
 
@@ -135,8 +135,8 @@ impl Guard {
     }
 
     /// What the token endpoint wants besides.
-    pub(crate) fn admit_to_token(&self, refresh_token: Option<&Secret>) -> Result<(), Refusal> {
-        match refresh_token {
+    pub(crate) fn admit_to_token(&self, secret: Option<&Secret>) -> Result<(), Refusal> {
+        match secret {
             Some(given) if given.same_as(&self.secret) => Ok(()),
             _ => Err(Refusal::Secret),
         }

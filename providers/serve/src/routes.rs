@@ -1,10 +1,11 @@
 //! The paths, and what each answers. There are no others.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ee_auth_core::Secret;
+use ee_auth_core::{ExposeSecret as _, Secret};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request};
@@ -12,7 +13,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 use url::form_urlencoded;
 
-use crate::answer::{Answer, failed, failed_text, json, text};
+use crate::answer::{Answer, failed, failed_text, json, no_audience, no_identity, text};
+use crate::assertion;
 use crate::guard::{Guard, Refusal};
 use crate::served::{Profiles, Served};
 
@@ -41,15 +43,22 @@ pub(crate) async fn answer(
     }
 }
 
-/// `grant_type=refresh_token` (RFC 6749, section 6). Whatever client authenticates itself is welcome: gcloud puts its own
-/// in the place of the file's.
+/// `grant_type=refresh_token` (RFC 6749, section 6), or an assertion (RFC 7523). Whatever client authenticates itself is
+/// welcome: gcloud puts its own in the place of the file's.
 async fn token_endpoint(
     request: Request<Incoming>,
     guard: &Guard,
     served: Arc<Served>,
 ) -> Result<Answer, Refusal> {
-    let refresh_token = field(&body(request).await?, "refresh_token");
-    guard.admit_to_token(refresh_token.as_ref())?;
+    let form = body(request).await?;
+    let is_assertion =
+        field(&form, "grant_type").is_some_and(|kind| kind.expose_secret() == assertion::GRANT_TYPE);
+    let secret = if is_assertion {
+        field(&form, "assertion").and_then(|assertion| assertion::secret(&assertion))
+    } else {
+        field(&form, "refresh_token")
+    };
+    guard.admit_to_token(secret.as_ref())?;
     Ok(match served.token().await {
         Ok(token) => json(token),
         Err(error) => {
@@ -84,7 +93,11 @@ async fn metadata(path: &str, query: &str, served: &Served) -> Result<Answer, Re
         "/project/project-id" => Ok(text(texts.project.clone().ok_or(Refusal::Path)?)),
         "/project/numeric-project-id" => Ok(text(texts.project_number.clone())),
         "/universe/universe-domain" | "/universe/universe_domain" => Ok(text(texts.universe.clone())),
-        "/instance/service-accounts" | "/instance/service-accounts/" => Ok(text(texts.accounts.clone())),
+        "/instance/service-accounts" | "/instance/service-accounts/" => Ok(if is_recursive(query) {
+            json(texts.all_accounts.clone())
+        } else {
+            text(texts.accounts.clone())
+        }),
         _ => {
             let path = path.strip_prefix("/instance/service-accounts/").ok_or(Refusal::Path)?;
             account(path, query, served).await
@@ -108,8 +121,9 @@ async fn account(path: &str, query: &str, served: &Served) -> Result<Answer, Ref
                 failed_text(&error)
             }
         }),
+        "identity" => Ok(identity(query, served).await),
         "" if is_recursive(query) => Ok(json(texts.account.clone())),
-        "" => Ok(text(Bytes::from_static(b"aliases\nemail\nscopes\ntoken\n"))),
+        "" => Ok(text(Bytes::from_static(b"aliases\nemail\nidentity\nscopes\ntoken\n"))),
         "aliases" => Ok(text(Bytes::from_static(b"default\n"))),
         "email" => Ok(text(texts.email.clone())),
         "scopes" => Ok(text(texts.scopes.clone())),
@@ -117,9 +131,29 @@ async fn account(path: &str, query: &str, served: &Served) -> Result<Answer, Ref
     }
 }
 
+/// `identity?audience=A`: an ID token, as text. Its `format` is always `full`, which says more than `standard`.
+async fn identity(query: &str, served: &Served) -> Answer {
+    let Some(audience) = parameter(query, "audience").filter(|audience| !audience.is_empty()) else {
+        return no_audience();
+    };
+    match served.id_token(&audience).await {
+        Ok(jwt) => text(jwt),
+        // gcloud asks everyone, and goes on without.
+        Err(error) if error.code() == "invalid.id_token" => no_identity(&error),
+        Err(error) => {
+            log::warn!("a client asked for an ID token, and there is none: {error}");
+            failed_text(&error)
+        }
+    }
+}
+
 fn is_recursive(query: &str) -> bool {
-    form_urlencoded::parse(query.as_bytes())
-        .any(|(name, value)| name == "recursive" && value.eq_ignore_ascii_case("true"))
+    parameter(query, "recursive").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// The first parameter of this name in a query.
+fn parameter<'q>(query: &'q str, name: &str) -> Option<Cow<'q, str>> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value)
 }
 
 async fn body(request: Request<Incoming>) -> Result<Bytes, Refusal> {

@@ -9,12 +9,15 @@ use bytes::Bytes;
 use ee_auth_core::{Credential, Error, ExposeSecret, ProfileName, Scopes, Secret};
 use serde_json::json;
 
+use crate::id_tokens::IdTokens;
+
 /// A credential, and the answers that clients get of it. All but the token are worked out once.
 pub struct Served {
     credential: Credential,
     pub(crate) identity: String,
     pub(crate) texts: Texts,
     token: ArcSwapOption<TokenText>,
+    id_tokens: IdTokens,
 }
 
 /// What the metadata server says of the machine and its account, as it is sent.
@@ -23,6 +26,7 @@ pub(crate) struct Texts {
     pub(crate) project_number: Bytes,
     pub(crate) universe: Bytes,
     pub(crate) accounts: Bytes,
+    pub(crate) all_accounts: Bytes,
     pub(crate) account: Bytes,
     pub(crate) email: Bytes,
     pub(crate) scopes: Bytes,
@@ -40,7 +44,7 @@ impl Served {
     pub fn new(credential: Credential) -> Self {
         let identity = identity(credential.principal().as_deref());
         let texts = Texts::new(&credential, &identity);
-        Self { credential, identity, texts, token: ArcSwapOption::empty() }
+        Self { credential, identity, texts, token: ArcSwapOption::empty(), id_tokens: IdTokens::default() }
     }
 
     /// The credential.
@@ -72,6 +76,11 @@ impl Served {
         Ok(json)
     }
 
+    /// An ID token for `audience`: the JWT. The same to everyone until it is about to expire.
+    pub(crate) async fn id_token(&self, audience: &str) -> Result<Bytes, Error> {
+        self.id_tokens.get(&self.credential, audience).await
+    }
+
     /// Whether `token` is the access token that is held now. Makes no exchange.
     pub(crate) fn is_current_token(&self, token: &Secret) -> bool {
         self.credential.held_token().is_some_and(|held| Secret::from(held.secret()).same_as(token))
@@ -101,14 +110,14 @@ impl Texts {
         let project = credential.project().map(|project| project.id.clone());
         // gcloud takes nothing but digits for proof of a metadata server, and does not use them otherwise.
         let number = project.as_ref().filter(|id| id.bytes().all(|b| b.is_ascii_digit()));
+        let account = json!({ "aliases": ["default"], "email": identity, "scopes": scopes });
         Self {
             project_number: Bytes::from(number.cloned().unwrap_or_else(|| "0".to_owned())),
             project: project.map(Bytes::from),
             universe: Bytes::from(credential.universe_domain().to_owned()),
             accounts: Bytes::from(format!("default/\n{identity}/\n")),
-            account: Bytes::from(
-                json!({ "aliases": ["default"], "email": identity, "scopes": scopes }).to_string(),
-            ),
+            all_accounts: Bytes::from(json!({ "default": account, identity: account }).to_string()),
+            account: Bytes::from(account.to_string()),
             email: Bytes::from(identity.to_owned()),
             scopes: Bytes::from(lines),
         }

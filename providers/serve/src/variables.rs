@@ -1,6 +1,7 @@
 //! The variables that lead each client to the endpoint.
 //!
-//! Found by running the clients: google-auth (Python), earthengine-api, google-auth-library (Node.js), gcloud and GDAL.
+//! Found by running the clients: google-auth (Python), earthengine-api, google-auth-library (Node.js, Java), Go's oauth2,
+//! gcloud, gcp_auth, google-cloud-auth, gargle and GDAL.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -114,11 +115,12 @@ pub fn variables(place: &Place<'_>, via: Via, environment: &dyn Environment) -> 
     };
     let base = format!("http://{}", place.authority);
     if via.uses_metadata() {
-        for name in ["GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"] {
+        // The last is gargle's, which wants no scheme in it.
+        for name in ["GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT", "GCE_METADATA_URL"] {
             put(name, place.authority);
         }
         put("METADATA_SERVER_DETECTION", "assume-present");
-        // GDAL's EEDA and EEDAI drivers know no other way that lasts longer than one token.
+        // GDAL's EEDA and EEDAI drivers.
         put("CPL_MACHINE_IS_GCE", "YES");
         put(
             "CPL_GCE_CREDENTIALS_URL",
@@ -130,7 +132,9 @@ pub fn variables(place: &Place<'_>, via: Via, environment: &dyn Environment) -> 
         }
     }
     if via.uses_file() {
-        // GDAL's /vsigs/ does not know the file's type. It does ask another token endpoint.
+        // GDAL does not know the file's type. It does ask another token endpoint: EEDA as a service account, /vsigs/ with a
+        // refresh token.
+        put("GO2A_AUD", &format!("{base}/v1/oauthtoken"));
         put("GOA2_AUTH_URL_TOKEN", &format!("{base}/v1/oauthtoken"));
         put("GS_OAUTH2_REFRESH_TOKEN", place.secret.expose_secret());
         put("GS_OAUTH2_CLIENT_ID", "ee-auth");
@@ -215,7 +219,7 @@ mod tests {
         for name in ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"] {
             assert!(file.contains(&name.to_owned()) && !metadata.contains(&name.to_owned()), "{name}");
         }
-        for name in ["GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"] {
+        for name in ["GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT", "GCE_METADATA_URL"] {
             assert!(!file.contains(&name.to_owned()) && metadata.contains(&name.to_owned()), "{name}");
         }
         assert!(file.iter().all(|name| both.contains(name)));

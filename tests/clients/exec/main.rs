@@ -38,6 +38,7 @@ impl Client {
             .arg(if shell { Path::new("sh") } else { program })
             .args(script.map(|script| here().join(script)));
         if let Some(clients) = clients() {
+            command.env("EE_AUTH_CLIENTS", &clients);
             command.env("NODE_PATH", clients.join("node/node_modules"));
             let path = path();
             let paths = [clients.join("python/bin")].into_iter().chain(std::env::split_paths(&path));
@@ -179,8 +180,16 @@ clients! {
     google_auth_library_by_file: "google-auth-library", "file", "node", Some("google_auth_library.cjs");
     google_auth_library_by_metadata: "google-auth-library", "metadata", "node", Some("google_auth_library.cjs");
     earthengine_of_node: "@google/earthengine", "both", "node", Some("earthengine.cjs");
-    google_cloud_auth: "google-cloud-auth", "metadata", "client", None;
-    gdal: "GDAL's EEDA driver", "both", "ogrinfo", Some("gdal.sh");
+    google_cloud_auth: "google-cloud-auth", "metadata", "google_cloud_auth", None;
+    gcp_auth_by_file: "gcp_auth", "file", "gcp_auth", None;
+    gcp_auth_by_both: "gcp_auth", "both", "gcp_auth", None;
+    go: "golang.org/x/oauth2/google", "metadata", "oauth2", None;
+    java: "google-auth-library for Java", "metadata", "java/GoogleAuth.class", Some("google_auth_java.sh");
+    gargle: "gargle", "metadata", "r/gargle", Some("gargle.sh");
+    rgee: "earthengine-api in R", "both", "r/reticulate", Some("reticulate.sh");
+    gdal_by_file: "GDAL's EEDA driver", "file", "ogrinfo", Some("gdal.sh");
+    gdal_by_metadata: "GDAL's EEDA driver", "metadata", "ogrinfo", Some("gdal.sh");
+    gdal_by_both: "GDAL's EEDA driver", "both", "ogrinfo", Some("gdal.sh");
     gcloud: "gcloud", "both", "gcloud", Some("gcloud.sh");
     earthengine_command: "the command earthengine", "both", "earthengine", Some("earthengine.sh");
 }

@@ -1,5 +1,8 @@
 //! Compute Engine's metadata protocol: every path that a client was seen to ask for.
 
+use std::thread;
+use std::time::Duration;
+
 use ee_auth_core::{Error, ProfileName};
 use ee_auth_serve::{Profiles, Refusal, Served};
 use serde_json::json;
@@ -24,7 +27,7 @@ fn every_path_that_clients_ask_for_is_there() {
         (&format!("{account}/default/email"), "ada@example.com"),
         (&format!("{account}/ada@example.com/email"), "ada@example.com"),
         (&format!("{account}/ada%40example.com/email"), "ada@example.com"),
-        (&format!("{account}/default/"), "aliases\nemail\nscopes\ntoken\n"),
+        (&format!("{account}/default/"), "aliases\nemail\nidentity\nscopes\ntoken\n"),
         (&format!("{account}/default/aliases"), "default\n"),
     ] {
         let answer = machine.get(path);
@@ -43,6 +46,9 @@ fn every_path_that_clients_ask_for_is_there() {
         assert_eq!(token, json!({"access_token": "token-1", "expires_in": LIFETIME, "token_type": "Bearer"}));
     }
     assert_eq!(machine.exchanges.made(), 1);
+    let all = machine.get(&format!("{account}/?recursive=true")).json();
+    assert_eq!(all["default"]["email"], "ada@example.com");
+    assert_eq!(all["ada@example.com"], all["default"]);
     assert_eq!(machine.server.refusals(), []);
 }
 
@@ -57,7 +63,7 @@ fn nothing_else_is_there() {
         "/computeMetadata/v1/instance/attributes/ssh-keys",
         "/computeMetadata/v1//instance",
         "/computeMetadata/v1/../v1/instance",
-        &format!("{account}/default/identity?audience=a"),
+        &format!("{account}/default/identity/?audience=a"),
         &format!("{account}/default/token/"),
         &format!("{account}/somebody@example.com/token"),
         &format!("{account}//token"),
@@ -122,4 +128,75 @@ fn a_failed_exchange_is_told_with_what_to_do() {
         assert_eq!(answer.status, status);
         assert!(answer.body.contains(error.message()) && answer.body.contains(error.next_step().unwrap()));
     }
+}
+
+const IDENTITY: &str = "/computeMetadata/v1/instance/service-accounts/default/identity";
+
+#[test]
+fn an_id_token_is_kept_for_its_audience() {
+    let machine = Machine::new();
+    let ask = |query: &str| machine.get(&format!("{IDENTITY}{query}"));
+    let first = ask("?audience=https%3A%2F%2Fa.example&format=full");
+    assert_eq!((first.status, first.body.as_str()), (200, "jwt-1-https://a.example"));
+    assert_eq!(first.header("content-type"), Some("application/text"));
+    assert_eq!(ask("?format=standard&audience=https://a.example").body, first.body);
+    assert_eq!(ask("?audience=b").body, "jwt-2-b");
+    let by_name = "/computeMetadata/v1/instance/service-accounts/ada@example.com/identity?audience=b";
+    assert_eq!(machine.get(by_name).body, "jwt-2-b");
+
+    // Shortly before it expires there is another; while there is none to be had, the old one is good until its end.
+    machine.fake.advance(Duration::from_secs(LIFETIME - 301));
+    assert_eq!(ask("?audience=b").body, "jwt-2-b");
+    machine.fake.advance(Duration::from_secs(1));
+    machine.exchanges.fail(Error::unavailable("connect", "Google could not be reached"));
+    assert_eq!(ask("?audience=b").body, "jwt-2-b");
+    machine.fake.advance(Duration::from_secs(300));
+    assert_eq!(ask("?audience=b").status, 503);
+    machine.exchanges.mend();
+    assert!(ask("?audience=b").body.ends_with("-b"));
+
+    for nobody in ["", "?audience=", "?audiences=a"] {
+        let answer = ask(nobody);
+        assert_eq!((answer.status, answer.body.as_str()), (400, "non-empty audience parameter required\n"));
+    }
+    assert_eq!(machine.send("GET", &format!("{IDENTITY}?audience=b"), &[], "").status, 403);
+}
+
+#[test]
+fn many_that_want_one_id_token_make_one_exchange() {
+    let machine = Machine::new();
+    let held = machine.exchanges.hold();
+    thread::scope(|scope| {
+        let ask = || machine.get(&format!("{IDENTITY}?audience=a")).body;
+        let clients: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
+        while machine.exchanges.made() == 0 {
+            thread::yield_now();
+        }
+        drop(held);
+        for client in clients {
+            assert_eq!(client.join().unwrap(), "jwt-1-a");
+        }
+    });
+    assert_eq!(machine.exchanges.made(), 1);
+}
+
+#[test]
+fn no_more_id_tokens_are_kept_than_clients_have_use_for() {
+    let machine = Machine::new();
+    let ask = |audience: u32| machine.get(&format!("{IDENTITY}?audience={audience}")).body;
+    for audience in 0..65 {
+        ask(audience);
+    }
+    assert_eq!(ask(64), "jwt-65-64", "the last is kept");
+    assert_eq!(ask(0), "jwt-66-0");
+}
+
+#[test]
+fn a_credential_without_id_tokens_says_so_as_google_does() {
+    let machine = Machine::new();
+    machine.exchanges.fail(Error::invalid("id_token", "this credential has none").hint("use another"));
+    let answer = machine.get(&format!("{IDENTITY}?audience=a"));
+    assert_eq!(answer.status, 404);
+    assert!(answer.body.starts_with("The requested URL was not found on this server"), "{answer:?}");
+    assert!(answer.body.contains("this credential has none; use another"), "{answer:?}");
 }

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ee_auth_core::host::BoxFuture;
-use ee_auth_core::{Credential, Error, Exchange, Found, Project, Secret, Settings, Token, TokenSource};
+use ee_auth_core::{
+    Credential, Error, Exchange, Found, IdToken, Project, Secret, Settings, Token, TokenSource,
+};
 use ee_auth_fake::Fake;
 use ee_auth_serve::{Address, Listener, Options, Profiles, Served, Server};
 
@@ -34,6 +36,10 @@ impl Exchanges {
         *self.0.failure.lock().unwrap() = Some(error);
     }
 
+    pub(crate) fn mend(&self) {
+        *self.0.failure.lock().unwrap() = None;
+    }
+
     pub(crate) fn made(&self) -> usize {
         self.0.made.load(Ordering::SeqCst)
     }
@@ -55,6 +61,22 @@ impl TokenSource for Exchanges {
             }
             let now = exchange.host.clock.now();
             Ok(Token::new(format!("token-{number}"), now, now + Duration::from_secs(LIFETIME)))
+        })
+    }
+
+    fn id_token<'a>(
+        &'a self,
+        exchange: &'a Exchange,
+        audience: &'a str,
+    ) -> BoxFuture<'a, Result<IdToken, Error>> {
+        Box::pin(async move {
+            let number = self.0.made.fetch_add(1, Ordering::SeqCst) + 1;
+            drop(self.0.gate.lock().unwrap());
+            if let Some(error) = &*self.0.failure.lock().unwrap() {
+                return Err(error.clone());
+            }
+            let expiry = exchange.host.clock.now() + Duration::from_secs(LIFETIME);
+            Ok(IdToken::new(format!("jwt-{number}-{audience}"), audience, expiry))
         })
     }
 }

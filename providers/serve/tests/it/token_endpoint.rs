@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use ee_auth_core::Error;
 use serde_json::json;
 
@@ -23,6 +25,34 @@ fn the_secret_is_all_that_is_asked_for() {
     }
     let form = format!("client_id=x&client_secret=y&{}&scope=a+b", refresh(SECRET));
     assert_eq!(machine.post("/v1/oauthtoken", &form).json(), token);
+}
+
+/// As from a client that takes the file for a service account's key. What counts is the name, not the signature.
+#[test]
+fn an_assertion_in_the_name_of_this_run_is_as_good() {
+    let machine = Machine::new();
+    let name = |email: &str| json!({"iss": email, "scope": "a"}).to_string();
+    let ask = |payload: &str| {
+        let grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
+        machine.post("/v1/oauthtoken", &format!("grant_type={grant}&assertion=e30.{payload}.c2lnbmVk"))
+    };
+    let good = name(&format!("{SECRET}@ee-auth.invalid"));
+    // With and without the padding that some put there.
+    for payload in [URL_SAFE.encode(&good), URL_SAFE_NO_PAD.encode(&good)] {
+        assert_eq!(ask(&payload).json()["access_token"], "token-1");
+    }
+    for bad in
+        ["", SECRET, "@ee-auth.invalid", "other@ee-auth.invalid", &format!("{SECRET}@ee-auth.invalid.x")]
+    {
+        assert_eq!(ask(&URL_SAFE.encode(name(bad))).json()["error"], "invalid_grant", "{bad}");
+    }
+    for bad in ["", "!", "e30", "bnVsbA"] {
+        assert_eq!(ask(bad).status, 400, "{bad}");
+    }
+    // One kind of grant is not taken for the other.
+    let both = format!("grant_type=refresh_token&assertion=e30.{}.c2ln", URL_SAFE.encode(&good));
+    assert_eq!(machine.post("/v1/oauthtoken", &both).status, 400);
+    assert_eq!(machine.exchanges.made(), 1);
 }
 
 #[test]

@@ -1,0 +1,2 @@
+# R with gargle, as Debian has it.
+exec Rscript "$(dirname "$0")/gargle.R"

@@ -1,0 +1,2 @@
+# R with reticulate, as Debian has it.
+exec Rscript "$(dirname "$0")/reticulate.R"
