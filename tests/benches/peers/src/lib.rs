@@ -1,0 +1,3 @@
+//! What the measuring program and the programs that it measures share.
+
+pub mod peers;
