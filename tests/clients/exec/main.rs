@@ -11,11 +11,14 @@
 mod support;
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use support::Machine;
 
 /// For how long Google's tokens are valid here. Every client takes one for almost expired.
@@ -54,8 +57,8 @@ impl Client {
         Self { child, input, output }
     }
 
-    fn ask(&mut self, number: u32) -> String {
-        writeln!(self.input, "{number}").expect("it reads");
+    fn ask(&mut self, question: impl Display) -> String {
+        writeln!(self.input, "{question}").expect("it reads");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("it answers");
         line.trim().to_owned()
@@ -157,6 +160,23 @@ fn situations(name: &str, via: &str, program: &str, script: Option<&str>) {
     }
 }
 
+/// An ID token for each audience, as Compute Engine's metadata server gives them.
+fn id_tokens(name: &str, program: &str, script: &str) {
+    let Some(program) = find(name, program) else { return };
+    let machine = Machine::with_google().with_key();
+    let mut client = Client::start(&machine, "metadata", &program, Some(script));
+    for audience in ["https://one.example/a?b=c", "https://two.example"] {
+        let said = client.ask(audience);
+        let token = said.strip_prefix("ok ").unwrap_or_else(|| panic!("{name}: {said}"));
+        let claims = token.split('.').nth(1).expect("a JWT");
+        let claims = URL_SAFE_NO_PAD.decode(claims).expect("base64");
+        let claims: serde_json::Value = serde_json::from_slice(&claims).expect("JSON");
+        assert_eq!(claims["aud"], audience, "{name}");
+    }
+    assert_eq!(exchanges(&machine), 3, "{name}: a token when it started, and one for each audience");
+    client.end();
+}
+
 /// Expiry is a matter of time, which these clients have from the system.
 fn wait_for_expiry() {
     std::thread::sleep(LIFETIME + Duration::from_secs(1));
@@ -192,4 +212,14 @@ clients! {
     gdal_by_both: "GDAL's EEDA driver", "both", "ogrinfo", Some("gdal.sh");
     gcloud: "gcloud", "both", "gcloud", Some("gcloud.sh");
     earthengine_command: "the command earthengine", "both", "earthengine", Some("earthengine.sh");
+}
+
+#[test]
+fn id_tokens_for_google_auth() {
+    id_tokens("google-auth", "python3", "id_token.py");
+}
+
+#[test]
+fn id_tokens_for_google_auth_library() {
+    id_tokens("google-auth-library", "node", "id_token.cjs");
 }

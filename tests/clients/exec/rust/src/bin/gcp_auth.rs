@@ -4,6 +4,8 @@ use std::env::var;
 use std::io::{Write, stdin, stdout};
 
 fn main() {
+    // For our own request to Earth Engine: gcp_auth has its own.
+    rustls::crypto::ring::default_provider().install_default().expect("nobody else has");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let provider = runtime.block_on(gcp_auth::provider()).expect("it finds a credential");
     for line in stdin().lines() {
