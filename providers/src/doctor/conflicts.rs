@@ -1,5 +1,6 @@
 //! Other identities that lie around, and would be used by other programs.
 
+use ee_auth_config::CacheStore;
 use ee_auth_core::{AttemptOutcome, Finding as Found};
 
 use super::examination::Examination;
@@ -11,6 +12,7 @@ pub(super) const CHECK: Check = Check {
     rules: &[
         &EARTHENGINE_LOGIN,
         &VARIABLE_UNUSED,
+        &IN_KEYRING,
         &SCOPELESS_KEY,
         &GCLOUD_ACCOUNT,
         &GEEMAP,
@@ -34,6 +36,12 @@ const VARIABLE_UNUSED: Rule = Rule {
               earthengine-api, too",
     fix: "`unset GOOGLE_APPLICATION_CREDENTIALS`; or, if its account is the one that is wanted, `ee-auth logout`, or put \
           `application_default` first in `chain`",
+};
+const IN_KEYRING: Rule = Rule {
+    name: "conflicts.in_keyring",
+    level: Level::Note,
+    meaning: "The login is in the system's keyring, where earthengine-api and other programs do not look",
+    fix: "start them by ee-auth: `ee-auth exec -- python script.py`",
 };
 const SCOPELESS_KEY: Rule = Rule {
     name: "conflicts.scopeless_key",
@@ -84,6 +92,11 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
         }
     }
     findings.extend(others(examination, winner.provider.as_str(), principal.as_deref(), login.is_some()));
+    let uses_keyring =
+        examination.config().is_some_and(|config| config.cache_store.value == CacheStore::Keyring);
+    if uses_keyring && winner.kind.name == "persistent" && login.is_none() {
+        findings.push(Finding::of(&IN_KEYRING, "ee.Initialize() alone does not find this login").at(origin));
+    }
     if winner.kind.name == "application_default" && origin.contains("service account key") {
         let title = "plain ee.Initialize() is refused with the key in GOOGLE_APPLICATION_CREDENTIALS";
         findings.push(Finding::of(&SCOPELESS_KEY, title).at("GOOGLE_APPLICATION_CREDENTIALS"));

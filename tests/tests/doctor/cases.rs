@@ -247,6 +247,13 @@ fn conflicts() -> Vec<Case> {
             "`unset GOOGLE_APPLICATION_CREDENTIALS`",
         ),
         case(
+            "conflicts.in_keyring",
+            Fake::new()
+                .with_variable("EE_AUTH_CACHE", "keyring")
+                .with_keyring_entry("credentials", login(&scopes())),
+            "ee-auth exec",
+        ),
+        case(
             "conflicts.scopeless_key",
             Fake::new().with_file("/keys/key.json", key()).with_variable(adc, "/keys/key.json"),
             "ee-auth exec -- python",
