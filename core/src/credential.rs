@@ -84,6 +84,7 @@ impl Credential {
     /// error is never remembered: the next call tries again.
     ///
     /// Never to be called from a [`TokenSource`](crate::TokenSource), which runs on the thread that this waits for.
+    #[inline]
     pub fn token(&self) -> Result<TokenGuard<'_>, Error> {
         self.token_valid_for(Duration::ZERO)
     }
@@ -100,10 +101,11 @@ impl Credential {
     ///
     /// # Errors
     /// As [`Credential::token`].
+    #[inline]
     pub fn token_valid_for(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
-        match self.lend(least).or_else(|| self.restore(least)) {
+        match self.lend(least) {
             Some(guard) => Ok(guard),
-            None => pollster::block_on(self.exchanged(least)),
+            None => self.get(least),
         }
     }
 
@@ -209,17 +211,38 @@ impl Credential {
 
     /// The token in memory that is valid for `least` from now, if there is one. Sees to it that one about to expire
     /// is replaced.
+    #[inline]
     fn lend(&self, least: Duration) -> Option<TokenGuard<'_>> {
         let held = self.0.held.load();
         let now = self.0.now();
-        let Held { token, refresh_at, known_from, .. } = held.as_deref()?;
-        if token.remaining(now) <= least || now < *known_from {
+        let Held { known_from, refresh_at, .. } = held.as_deref()?;
+        // A token is due before it expires, so for most callers two comparisons are all.
+        let is_due = now >= *refresh_at || now < *known_from;
+        if (is_due || !least.is_zero()) && !self.is_good(held.as_deref()?, now, least) {
             return None;
         }
-        if now >= *refresh_at {
+        Some(TokenGuard { held, cached: true, credential: PhantomData })
+    }
+
+    /// Whether a token is valid for `least` from `now`. One that is due is replaced beside those who go on using it.
+    #[cold]
+    fn is_good(&self, held: &Held, now: SystemTime, least: Duration) -> bool {
+        if held.token.remaining(now) <= least || now < held.known_from {
+            return false;
+        }
+        if now >= held.refresh_at {
             self.fly(least);
         }
-        Some(TokenGuard { held, cached: true, credential: PhantomData })
+        true
+    }
+
+    /// A token that is not in memory.
+    #[cold]
+    fn get(&self, least: Duration) -> Result<TokenGuard<'_>, Error> {
+        match self.restore(least) {
+            Some(guard) => Ok(guard),
+            None => pollster::block_on(self.exchanged(least)),
+        }
     }
 
     /// The token in the store that is valid for `least` from now and not about to expire. Takes it into memory.
@@ -403,6 +426,7 @@ impl Shared {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     fn now(&self) -> SystemTime {
         self.exchange.host.clock.now()
     }
@@ -430,6 +454,7 @@ impl Shared {
         let pause = (held.token.remaining(now) / 4).min(Duration::from_secs(30));
         // By now it is the best that can be had, whatever the clock says.
         let (token, known_from) = (held.token.clone(), now.min(held.known_from));
-        Arc::new(Held { token, known_from, refresh_at: now + pause, stored: held.stored })
+        let refresh_at = (now + pause).min(token.expires_at());
+        Arc::new(Held { token, known_from, refresh_at, stored: held.stored })
     }
 }

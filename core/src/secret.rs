@@ -28,6 +28,7 @@ impl Secret {
 }
 
 impl ExposeSecret<str> for Secret {
+    #[inline]
     fn expose_secret(&self) -> &str {
         self.0.expose_secret()
     }

@@ -56,6 +56,7 @@ impl Token {
     }
 
     /// The bearer string. It goes into an `Authorization` header and nowhere else.
+    #[inline]
     pub fn secret(&self) -> &str {
         self.secret.expose_secret()
     }
@@ -124,6 +125,7 @@ pub(crate) struct Held {
     pub(crate) token: Token,
     /// Before this moment the clock has been set back since the token was got: whether it has expired cannot be told.
     pub(crate) known_from: SystemTime,
+    /// From this moment on it is to be replaced. Not after its expiry.
     pub(crate) refresh_at: SystemTime,
     /// Whether it comes from the store.
     pub(crate) stored: bool,
@@ -139,6 +141,7 @@ impl TokenGuard<'_> {
 impl Deref for TokenGuard<'_> {
     type Target = Token;
 
+    #[inline]
     fn deref(&self) -> &Token {
         // A guard is made of what was just seen to be there, and what a guard has loaded never changes.
         &self.held.as_deref().expect("a guard holds a token").token

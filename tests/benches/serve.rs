@@ -29,7 +29,7 @@ use hyper_util::rt::TokioIo;
 const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
 
 /// As many as `ee-auth serve` has on the machine that is measured.
-const THREADS: usize = 2;
+const THREADS: usize = 1;
 
 /// A token as long as Google's, valid for so long, and exchanges that take so long from the second on.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ee_auth_core::ExposeSecret;
 use ee_auth_core::host::ClientCertificate;
@@ -22,7 +22,7 @@ pub(crate) fn config(own: Option<&ClientCertificate>) -> Result<ClientConfig, Bo
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(LazyVerifier { provider, verifier: Mutex::new(None) }));
+        .with_custom_certificate_verifier(Arc::new(LazyVerifier::new(provider)));
     let mut config = match own {
         None => config.with_no_client_auth(),
         Some(own) => {
@@ -46,13 +46,24 @@ pub(crate) fn config(own: Option<&ClientCertificate>) -> Result<ClientConfig, Bo
 /// request to a metadata server or to a loopback address never does.
 struct LazyVerifier {
     provider: Arc<CryptoProvider>,
-    /// A store that could not be read is tried again at the next connection.
-    verifier: Mutex<Option<Arc<dyn ServerCertVerifier>>>,
+    /// The platform's certificates in one file, where it has them so and no variable names others. They are looked at first:
+    /// the whole store is in many files besides, which take ten times as long to read and as a rule hold the same.
+    bundle: OnceLock<Option<Arc<dyn ServerCertVerifier>>>,
+    /// The whole store. One that could not be read is tried again at the next connection.
+    whole: Mutex<Option<Arc<dyn ServerCertVerifier>>>,
 }
 
 impl LazyVerifier {
-    fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
-        let mut slot = self.verifier.lock().unwrap_or_else(PoisonError::into_inner);
+    fn new(provider: Arc<CryptoProvider>) -> Self {
+        Self { provider, bundle: OnceLock::new(), whole: Mutex::new(None) }
+    }
+
+    fn bundle(&self) -> Option<&dyn ServerCertVerifier> {
+        self.bundle.get_or_init(|| bundle(self.provider.clone())).as_deref()
+    }
+
+    fn whole(&self) -> Result<Arc<dyn ServerCertVerifier>, rustls::Error> {
+        let mut slot = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(verifier) = &*slot {
             return Ok(verifier.clone());
         }
@@ -73,7 +84,14 @@ impl ServerCertVerifier for LazyVerifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.verifier()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let verify = |verifier: &dyn ServerCertVerifier| {
+            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        match self.bundle().map(verify) {
+            Some(Ok(verified)) => Ok(verified),
+            // What is missing there may be in the rest of the store, and else it is the store's answer that counts.
+            _ => verify(&*self.whole()?),
+        }
     }
 
     fn verify_tls12_signature(
@@ -113,6 +131,28 @@ impl fmt::Debug for LazyVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LazyVerifier")
     }
+}
+
+/// Verifies with the platform's bundle of certificates.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn bundle(provider: Arc<CryptoProvider>) -> Option<Arc<dyn ServerCertVerifier>> {
+    if ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some()) {
+        return None;
+    }
+    let pem = fs::read(openssl_probe::probe().cert_file?).ok()?;
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).flatten());
+    let verifier = rustls::client::WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+        .build()
+        .ok()?;
+    log::debug!("the bundle of the trust store has been read");
+    Some(verifier)
+}
+
+/// Elsewhere the platform checks certificates itself.
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+fn bundle(_: Arc<CryptoProvider>) -> Option<Arc<dyn ServerCertVerifier>> {
+    None
 }
 
 /// The platform's verifier. Where the platform has an interface of its own for checking certificates (Apple, Windows),
@@ -263,5 +303,26 @@ mod tests {
         assert_eq!(load(Some(&directory.path().join("one.pem")), None), Ok(2));
         assert_eq!(load(None, Some(directory.path())), Ok(2));
         assert_eq!(load(Some(&directory.path().join("again.0")), Some(Path::new("/nonexistent"))), Ok(1));
+    }
+
+    #[test]
+    fn whom_the_bundle_does_not_know_the_rest_of_the_store_may() {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let trusting = |pem: &str| {
+            let roots = CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect();
+            verifier(roots, provider.clone()).unwrap()
+        };
+        let (bundled, other, unknown) = (pem(), pem(), pem());
+        let verifier = LazyVerifier {
+            provider: provider.clone(),
+            bundle: OnceLock::from(Some(trusting(&bundled))),
+            whole: Mutex::new(Some(trusting(&other))),
+        };
+        let is_trusted = |pem: &str| {
+            let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+            let name = ServerName::try_from("localhost").unwrap();
+            verifier.verify_server_cert(&certificate, &[], &name, &[], UnixTime::now()).is_ok()
+        };
+        assert_eq!([&bundled, &other, &unknown].map(|pem| is_trusted(pem)), [true, true, false]);
     }
 }

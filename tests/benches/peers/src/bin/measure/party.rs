@@ -4,7 +4,6 @@ use std::fs;
 use std::sync::Arc;
 
 use ee_auth_peers::peers::{self, SCOPE};
-use gcp_auth::TokenProvider as _;
 use google_cloud_auth::credentials::AccessTokenCredentials;
 use object_store::gcp::GcpCredentialProvider;
 use tokio::runtime::Runtime;

@@ -54,9 +54,13 @@ struct Parties {
     yup_oauth2: DefaultAuthenticator,
 }
 
-/// A call of a future that is ready at once, which is the cheapest way to drive one.
+/// A call of a future that is ready at once, which is the cheapest way to drive one; where another thread is at the client's
+/// lock, it is waited for.
 fn ready<P: Party>(party: &P) -> impl Fn() -> usize + Sync {
-    move || party.token().now_or_never().expect("a token that is there").expect("a token")
+    move || {
+        let token = party.token().now_or_never();
+        token.unwrap_or_else(|| pollster::block_on(party.token())).expect("a token")
+    }
 }
 
 impl Parties {
