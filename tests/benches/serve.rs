@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ee_auth_core::host::BoxFuture;
 use ee_auth_core::{Credential, Error, Exchange, Found, Secret, Settings, Token, TokenSource};
-use ee_auth_serve::{Address, Listener, Options, Profiles, Served, Server};
+use ee_auth_serve::{Address, Listener, Profiles, Served, Server};
 use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -27,9 +27,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
 const PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
-
-/// As many as `ee-auth serve` has on the machine that is measured.
-const THREADS: usize = 1;
 
 /// A token as long as Google's, valid for so long, and exchanges that take so long from the second on.
 #[derive(Debug)]
@@ -60,9 +57,8 @@ fn start(lifetime: Duration, takes: Duration) -> (Server, SocketAddr, Arc<Atomic
     credential.token().unwrap();
     let listener = Listener::bind(&Address::any_loopback()).unwrap();
     let Address::Tcp(address) = *listener.address() else { unreachable!() };
-    let options = Options { threads: THREADS, ..Options::default() };
     let server =
-        Server::start(vec![listener], Secret::from("s"), Profiles::new(Served::new(credential)), options)
+        Server::start(vec![listener], Secret::from("s"), Profiles::new(Served::new(credential)), None)
             .unwrap();
     (server, address, made)
 }
@@ -73,8 +69,7 @@ fn start_bare() -> SocketAddr {
     let address = listener.local_addr().unwrap();
     listener.set_nonblocking(true).unwrap();
     std::thread::spawn(move || {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             let body = format!(r#"{{"access_token":"{:0>220}","expires_in":3599,"token_type":"Bearer"}}"#, 0);
@@ -104,7 +99,7 @@ fn start_bare() -> SocketAddr {
 fn wrk(address: SocketAddr, seconds: u32) -> Option<Vec<String>> {
     let duration = format!("-d{seconds}s");
     let url = format!("http://{address}{PATH}");
-    let arguments = ["-t2", "-c64", &duration, "--latency", "-H", "Metadata-Flavor: Google", &url];
+    let arguments = ["-t1", "-c64", &duration, "--latency", "-H", "Metadata-Flavor: Google", &url];
     let output = Command::new("wrk").args(arguments).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let wanted = ["Requests/sec", "50%", "99%", "Non-2xx", "Socket errors"];

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use ee_auth::host::Directory;
 use ee_auth::{Error, Host, Outcome, ProfileName, Resolver, Secret};
 use ee_auth_serve::{
-    Address, Event, Listener, MutualTls, Options, Place, Profiles, Served, Server, Shell, Via,
-    credential_file, local_secret, variables,
+    Address, Event, Listener, MutualTls, Place, Profiles, Served, Server, Shell, Via, credential_file,
+    local_secret, variables,
 };
 use serde_json::{Map, Value, json};
 
@@ -43,9 +43,8 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
         listeners.push(bind(address)?);
     }
     let secret = local_secret();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let secure = tls.is_some();
-    let server = Server::start(listeners, secret.clone(), profiles, Options { threads, tls })
+    let server = Server::start(listeners, secret.clone(), profiles, tls)
         .map_err(|error| Error::internal(format!("the server could not be started: {error}")))?;
     // Before there is a file: whoever ends the server at once leaves none behind.
     let signals = server

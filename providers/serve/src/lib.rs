@@ -45,7 +45,7 @@ pub use home::{IsolatedHome, outranking_logins};
 pub use listener::{Address, Listener};
 pub use peer::can_be_checked as peers_can_be_checked;
 pub use served::{Profiles, Served};
-pub use server::{Event, Options, Server, Signals};
+pub use server::{Event, Server, Signals};
 pub use session::{Session, local_secret};
 pub use shell::{Shell, append_to_github_env};
 pub use tls::MutualTls;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -20,7 +21,6 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::answer::{Answer, refused};
@@ -47,28 +47,14 @@ const STRANGER_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long requests that are under way may take once the server is to stop.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// How a server is started.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// How many threads answer. One answers tens of thousands of requests a second.
-    pub threads: usize,
-    /// What is shown and asked for in TLS; without it the server speaks plain HTTP.
-    pub tls: Option<MutualTls>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { threads: 1, tls: None }
-    }
-}
-
-/// A server, which runs on threads of its own until it is stopped or dropped.
+/// A server, which runs on a thread of its own until it is stopped or dropped. One answers tens of thousands of requests a
+/// second; more would take the processors from those that ask, which are on the same machine.
 pub struct Server {
-    runtime: Option<Runtime>,
+    thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
     listeners: Vec<Listener>,
-    stop: watch::Sender<bool>,
-    accepting: Vec<JoinHandle<()>>,
+    /// Once it is to stop: how long those may take that are being answered.
+    stop: watch::Sender<Option<Duration>>,
 }
 
 /// What all connections share.
@@ -94,7 +80,8 @@ pub enum Event {
 }
 
 impl Server {
-    /// Serves `profiles` at `listeners`. `secret` is what stands as the refresh token in this run's credential files.
+    /// Serves `profiles` at `listeners`. `secret` is what stands as the refresh token in this run's credential files. `tls` is
+    /// what is shown and asked for in TLS; without it the server speaks plain HTTP.
     ///
     /// # Errors
     /// The system's. Whether a listener may be reached from elsewhere is the caller's to see.
@@ -102,15 +89,9 @@ impl Server {
         mut listeners: Vec<Listener>,
         secret: Secret,
         profiles: Profiles,
-        options: Options,
+        tls: Option<MutualTls>,
     ) -> io::Result<Self> {
-        let Options { threads, tls } = options;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads.max(1))
-            .thread_name("ee-auth-serve")
-            .enable_io()
-            .enable_time()
-            .build()?;
+        let runtime = runtime()?;
         let hosts = listeners.iter().flat_map(|listener| hosts(listener.address())).collect();
         let shared = Arc::new(Shared {
             // In TLS the client has seen in the certificate whom it talks to.
@@ -121,15 +102,22 @@ impl Server {
             tls,
             room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         });
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(None);
         let mut accepting = Vec::new();
         let entered = runtime.enter();
         for listener in &mut listeners {
-            let accept = accept(listener.take(), shared.clone(), stopped.clone())?;
-            accepting.push(runtime.spawn(accept));
+            accepting.push(runtime.spawn(accept(listener.take(), shared.clone(), stopped.clone())?));
         }
         drop(entered);
-        Ok(Self { runtime: Some(runtime), shared, listeners, stop, accepting })
+        let run = move || {
+            runtime.block_on(async {
+                for task in accepting {
+                    let _ = task.await;
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("ee-auth-serve".to_owned()).spawn(run)?;
+        Ok(Self { thread: Some(thread), shared, listeners, stop })
     }
 
     /// Where it listens.
@@ -158,17 +146,18 @@ impl Server {
     /// # Errors
     /// Where signals cannot be waited for.
     pub fn signals(&self) -> io::Result<Signals> {
-        let Some(runtime) = &self.runtime else { return Err(io::ErrorKind::NotConnected.into()) };
-        let _entered = runtime.enter();
-        Signals::new()
+        let runtime = runtime()?;
+        let entered = runtime.enter();
+        let sources = Sources::new()?;
+        drop(entered);
+        Ok(Signals { sources, runtime })
     }
 
     /// Tells the service manager that it may go on, and waits for signals until `handle` answers `false`.
     pub fn run_until(&self, mut signals: Signals, mut handle: impl FnMut(Event) -> bool) {
-        let Some(runtime) = &self.runtime else { return };
         systemd::notify(State::Ready);
         loop {
-            let event = runtime.block_on(signals.next());
+            let event = signals.runtime.block_on(signals.sources.next());
             systemd::notify(if event == Event::Reload { State::Reloading } else { State::Stopping });
             if !handle(event) {
                 return;
@@ -183,14 +172,10 @@ impl Server {
     }
 
     fn shut_down(&mut self, grace: Duration) {
-        let Some(runtime) = self.runtime.take() else { return };
-        let _ = self.stop.send(true);
-        runtime.block_on(async {
-            for task in self.accepting.drain(..) {
-                let _ = timeout(grace, task).await;
-            }
-        });
-        runtime.shutdown_background();
+        if let Some(thread) = self.thread.take() {
+            self.stop.send_replace(Some(grace));
+            let _ = thread.join();
+        }
     }
 }
 
@@ -204,6 +189,10 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("listeners", &self.listeners).finish_non_exhaustive()
     }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_io().enable_time().build()
 }
 
 /// The names by which a client may call this address in `Host`.
@@ -224,7 +213,7 @@ fn hosts(address: &Address) -> Vec<String> {
 fn accept(
     socket: Socket,
     shared: Arc<Shared>,
-    mut stopped: watch::Receiver<bool>,
+    mut stopped: watch::Receiver<Option<Duration>>,
 ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let socket = AsyncSocket::new(socket)?;
     Ok(async move {
@@ -251,7 +240,8 @@ fn accept(
             }
         }
         drop(socket);
-        graceful.shutdown().await;
+        let grace = stopped.borrow().unwrap_or_default();
+        let _ = timeout(grace, graceful.shutdown()).await;
     })
 }
 
@@ -390,16 +380,22 @@ async fn handle(request: Request<Incoming>, activity: Arc<Activity>) -> Result<A
 }
 
 /// The signals of a long-lived server, taken by [`Server::signals`].
-#[cfg(unix)]
 #[derive(Debug)]
 pub struct Signals {
+    sources: Sources,
+    runtime: Runtime,
+}
+
+#[cfg(unix)]
+#[derive(Debug)]
+struct Sources {
     reload: tokio::signal::unix::Signal,
     stop: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
-impl Signals {
+impl Sources {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
@@ -418,13 +414,12 @@ impl Signals {
     }
 }
 
-/// The signals of a long-lived server, taken by [`Server::signals`].
 #[cfg(windows)]
 #[derive(Debug)]
-pub struct Signals(tokio::signal::windows::CtrlC);
+struct Sources(tokio::signal::windows::CtrlC);
 
 #[cfg(windows)]
-impl Signals {
+impl Sources {
     fn new() -> io::Result<Self> {
         tokio::signal::windows::ctrl_c().map(Self)
     }

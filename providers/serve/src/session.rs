@@ -12,8 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::left_behind::{hold, tidy_up};
 use crate::{
-    Address, Listener, Options, Place, Profiles, Refusal, Served, Server, Variables, Via, credential_file,
-    variables,
+    Address, Listener, Place, Profiles, Refusal, Served, Server, Variables, Via, credential_file, variables,
 };
 
 /// A server and a credential file that last as long as a command does.
@@ -42,8 +41,7 @@ impl Session {
         let served = Served::new(credential);
         let identity = served.identity().to_owned();
         let profiles = Profiles::new(served);
-        let server =
-            Server::start(vec![listener], secret.clone(), profiles, Options::default()).map_err(failed)?;
+        let server = Server::start(vec![listener], secret.clone(), profiles, None).map_err(failed)?;
         let content = credential_file::content(&format!("http://{authority}"), &secret, project.as_deref());
         let file = via.uses_file().then(|| CredentialFile::write(&content)).transpose().map_err(|error| {
             Error::internal(format!("the command's credential file could not be written: {error}"))

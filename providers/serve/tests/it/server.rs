@@ -6,7 +6,7 @@ use std::thread;
 
 use ee_auth_core::Secret;
 use ee_auth_fake::Fake;
-use ee_auth_serve::{Address, Listener, Options, Profiles, Served, Server, Session, Via};
+use ee_auth_serve::{Address, Listener, Profiles, Served, Server, Session, Via};
 
 use crate::support::{Exchanges, Machine, SECRET, credential, exchange, request};
 
@@ -74,9 +74,7 @@ fn a_unix_socket_is_for_its_user_alone() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(Listener::bind(&address).is_err(), "somebody listens there");
     let served = Served::new(credential(&Fake::new(), &Exchanges::default(), None));
-    let server =
-        Server::start(vec![listener], Secret::from(SECRET), Profiles::new(served), Options::default())
-            .unwrap();
+    let server = Server::start(vec![listener], Secret::from(SECRET), Profiles::new(served), None).unwrap();
     let ask = |host: &str| {
         let lines = [format!("Host: {host}"), "Metadata-Flavor: Google".to_owned()];
         let lines: Vec<_> = lines.iter().map(String::as_str).collect();

@@ -11,7 +11,7 @@ use ee_auth_core::{
     Credential, Error, Exchange, Found, IdToken, Project, Secret, Settings, Token, TokenSource,
 };
 use ee_auth_fake::Fake;
-use ee_auth_serve::{Address, Listener, Options, Profiles, Served, Server};
+use ee_auth_serve::{Address, Listener, MutualTls, Profiles, Served, Server};
 
 /// The refresh token of every server here.
 pub(crate) const SECRET: &str = "the-local-secret";
@@ -106,18 +106,18 @@ impl Machine {
     }
 
     pub(crate) fn serving(profiles: impl FnOnce(&Fake, &Exchanges) -> Profiles) -> Self {
-        Self::with_options(profiles, Options::default())
+        Self::with_tls(profiles, None)
     }
 
-    pub(crate) fn with_options(
+    pub(crate) fn with_tls(
         profiles: impl FnOnce(&Fake, &Exchanges) -> Profiles,
-        options: Options,
+        tls: Option<MutualTls>,
     ) -> Self {
         let (fake, exchanges) = (Fake::new(), Exchanges::default());
         let profiles = profiles(&fake, &exchanges);
         let listener = Listener::bind(&Address::any_loopback()).unwrap();
         let Address::Tcp(address) = *listener.address() else { panic!("a port was asked for") };
-        let server = Server::start(vec![listener], Secret::from(SECRET), profiles, options).unwrap();
+        let server = Server::start(vec![listener], Secret::from(SECRET), profiles, tls).unwrap();
         Self { fake, exchanges, server, address }
     }
 

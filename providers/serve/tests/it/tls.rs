@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use ee_auth_serve::{MutualTls, Options, Profiles, Served};
+use ee_auth_serve::{MutualTls, Profiles, Served};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::support::{Machine, credential};
@@ -29,10 +29,9 @@ fn only_those_with_a_certificate_are_let_in() {
     }
     let (ours, certificate, key) = certificates();
     let tls = MutualTls::new(certificate.as_bytes(), key.as_bytes(), ours.as_bytes()).unwrap();
-    let options = Options { tls: Some(tls), ..Options::default() };
-    let machine = Machine::with_options(
+    let machine = Machine::with_tls(
         |fake, exchanges| Profiles::new(Served::new(credential(fake, exchanges, None))),
-        options,
+        Some(tls),
     );
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| {
