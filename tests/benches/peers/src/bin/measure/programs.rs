@@ -66,7 +66,8 @@ pub(crate) fn measure(programs: &Programs, directory: &Path, rounds: usize) -> R
     let peak = programs.at("peak");
     let endpoint = Endpoint::start()?;
     let work = Work::new(directory.join("program"), &endpoint.url)?;
-    let program = |name: &str| Program::new(&format!("`ee-auth {name}`"), programs.ee_auth.clone()).argument(name);
+    let program =
+        |name: &str| Program::new(&format!("`ee-auth {name}`"), programs.ee_auth.clone()).argument(name);
     let nothing = work.variables("nothing")?.into_iter().take(1);
     let started = [
         programs.floor_read(&work)?,

@@ -14,8 +14,10 @@ fn main() {
             let scopes = ["https://www.googleapis.com/auth/earthengine"];
             let token = provider.token(&scopes).await.map_err(|error| format!("{error:?}"))?;
             let project = provider.project_id().await.map_err(|error| format!("{error:?}"))?;
-            let url = format!("{}/v1/projects/{project}/value:compute", var("EARTH_ENGINE").expect("its address"));
-            let body = format!(r#"{{"expression":{{"result":"0","values":{{"0":{{"constantValue":{number}}}}}}}}}"#);
+            let url =
+                format!("{}/v1/projects/{project}/value:compute", var("EARTH_ENGINE").expect("its address"));
+            let body =
+                format!(r#"{{"expression":{{"result":"0","values":{{"0":{{"constantValue":{number}}}}}}}}}"#);
             let request = reqwest::Client::new().post(url).bearer_auth(token.as_str()).body(body);
             let answer = request.header("content-type", "application/json").send().await;
             let answer = answer.map_err(|error| error.to_string())?;

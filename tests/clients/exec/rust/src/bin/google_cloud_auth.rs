@@ -16,16 +16,18 @@ fn main() {
     for line in stdin().lines() {
         let number = line.expect("a line");
         let answer = runtime.block_on(async {
-            let headers = match credentials.headers(Default::default()).await.map_err(|error| format!("{error:?}"))? {
-                CacheableResource::New { data, .. } => data,
-                CacheableResource::NotModified => return Err("no headers".to_owned()),
-            };
+            let headers =
+                match credentials.headers(Default::default()).await.map_err(|error| format!("{error:?}"))? {
+                    CacheableResource::New { data, .. } => data,
+                    CacheableResource::NotModified => return Err("no headers".to_owned()),
+                };
             let url = format!(
                 "{}/v1/projects/{}/value:compute",
                 var("EARTH_ENGINE").expect("its address"),
                 var("GOOGLE_CLOUD_PROJECT").expect("a project")
             );
-            let body = format!(r#"{{"expression":{{"result":"0","values":{{"0":{{"constantValue":{number}}}}}}}}}"#);
+            let body =
+                format!(r#"{{"expression":{{"result":"0","values":{{"0":{{"constantValue":{number}}}}}}}}}"#);
             let request = reqwest::Client::new().post(url).headers(headers).body(body);
             let answer = request.header("content-type", "application/json").send().await;
             let answer = answer.map_err(|error| error.to_string())?;
