@@ -38,11 +38,13 @@ impl Arguments {
     /// # Errors
     /// A mistake, or a request for the help or the version.
     pub(crate) fn parse_words(words: &[OsString]) -> Result<Self, clap::Error> {
+        let is_named = |command: &&clap::Command| words.iter().any(|word| word == command.get_name());
         let all = Command::augment_subcommands(clap::Command::default());
-        let named =
-            all.get_subcommands().filter(|command| words.iter().any(|word| word == command.get_name()));
+        let named: Vec<_> = all.get_subcommands().filter(is_named).cloned().collect();
+        // What follows takes its place in memory.
+        drop(all);
         Global::augment_args(clap::Command::new("ee-auth"))
-            .subcommands(named.cloned())
+            .subcommands(named)
             .try_get_matches_from(words)
             .and_then(|matches| Self::from_arg_matches(&matches))
             .or_else(|_| Self::try_parse_from(words))

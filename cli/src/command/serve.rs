@@ -120,8 +120,10 @@ fn tls(host: &Host, options: &Serve) -> Result<Option<MutualTls>, Error> {
 
 fn bind(address: &Address) -> Result<Listener, Error> {
     Listener::bind(address).map_err(|error| {
-        Error::internal(format!("listening at {address} failed: {error}"))
-            .hint("port 0, the default, takes any that is free")
+        Error::internal(format!("listening at {address} failed: {error}")).hint(match address {
+            Address::Tcp(_) => "port 0, the default, takes any that is free",
+            Address::Unix(_) => "name a path where nothing is yet, in a directory that is there and yours",
+        })
     })
 }
 

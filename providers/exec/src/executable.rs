@@ -132,6 +132,9 @@ impl Executable {
             // A "no" goes with any exit status: many programs end with another one than 0 then.
             Ok(answer @ Answer::Refused(_)) => Ok(answer),
             Ok(answer) if output.status == Some(0) => Ok(answer),
+            _ if protocol == Protocol::EeAuth && begins_with_event(&output.stdout) => {
+                Err(undeclared_events())
+            }
             Err(error) if output.status == Some(0) => Err(with_complaint(error, &output.stderr, &secrets)),
             _ => Err(with_complaint(crashed(output.status), &output.stderr, &secrets)),
         }
@@ -257,6 +260,19 @@ fn crashed(status: Option<i32>) -> Error {
     };
     Error::new(Outcome::Protocol, "crash", how)
         .hint("run it by hand to see what is wrong; `ee-auth plugin check` runs it as ee-auth does")
+}
+
+/// Whether it has asked its host for something, in the words of another protocol.
+fn begins_with_event(stdout: &[u8]) -> bool {
+    let first = stdout.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice::<Value>(first).is_ok_and(|line| line.get("event").is_some())
+}
+
+fn undeclared_events() -> Error {
+    let message = "it writes an event before it answers, which `protocol = \"ee-auth\"` does not know";
+    Error::new(Outcome::Protocol, "events", message).hint(
+        "set `protocol = \"events\"` in its table; with `ee-auth plugin check` and `add`, --protocol events",
+    )
 }
 
 /// The same error with what the program left on standard error.

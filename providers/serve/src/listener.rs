@@ -47,10 +47,13 @@ impl FromStr for Address {
             None => text.to_owned(),
         };
         numeric.parse().map(Self::Tcp).map_err(|_| {
-            Error::new(Outcome::Usage, "listen", format!("{} is no address to listen at", quoted(text))).hint(
-                "write 127.0.0.1:8642 or [::1]:8642, with port 0 for any that is free, or the absolute path of a Unix \
-                 socket",
-            )
+            // What reads a command line shows no hint.
+            let message = format!(
+                "{} is no address to listen at: write 127.0.0.1:8642 or [::1]:8642, with port 0 for any that is free, or \
+                 the absolute path of a Unix socket",
+                quoted(text)
+            );
+            Error::new(Outcome::Usage, "listen", message)
         })
     }
 }
@@ -97,10 +100,13 @@ impl Listener {
             }
             #[cfg(unix)]
             Address::Unix(path) => {
-                use std::os::unix::fs::PermissionsExt;
+                use std::os::unix::fs::{FileTypeExt, PermissionsExt};
                 use std::os::unix::net::{UnixListener, UnixStream};
                 let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
-                if UnixStream::connect(path).is_err_and(|error| refused(&error)) {
+                // A file of another type refuses connections just the same.
+                let is_socket =
+                    std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+                if is_socket && UnixStream::connect(path).is_err_and(|error| refused(&error)) {
                     std::fs::remove_file(path)?;
                 }
                 let socket = UnixListener::bind(path)?;

@@ -87,8 +87,9 @@ impl FromStr for Shell {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         Self::ALL.into_iter().find(|shell| shell.name() == text).ok_or_else(|| {
-            Error::new(Outcome::Usage, "shell", format!("{} is no shell that is known", quoted(text)))
-                .hint("they are sh, fish, powershell, cmd, github and dotenv")
+            // What reads a command line shows no hint.
+            let names = Self::ALL.map(Self::name).join(", ");
+            Error::new(Outcome::Usage, "shell", format!("{} is none of {names}", quoted(text)))
         })
     }
 }

@@ -47,10 +47,12 @@ impl FromStr for Via {
             "file" => Ok(Self::File),
             "metadata" => Ok(Self::Metadata),
             "both" => Ok(Self::Both),
-            _ => {
-                Err(Error::new(Outcome::Usage, "via", format!("{} is no way to a credential", quoted(text)))
-                    .hint("the ways are file, metadata and both"))
-            }
+            // What reads a command line shows no hint.
+            _ => Err(Error::new(
+                Outcome::Usage,
+                "via",
+                format!("{} is no way to a credential: the ways are file, metadata and both", quoted(text)),
+            )),
         }
     }
 }
@@ -189,8 +191,10 @@ fn without_proxy(environment: &dyn Environment) -> String {
     if known.as_deref() == Some("*") {
         return "*".to_owned();
     }
-    let hosts = ["127.0.0.1", "localhost"].map(str::to_owned).into_iter().chain(known);
-    hosts.collect::<Vec<_>>().join(",")
+    let known = known.unwrap_or_default();
+    let is_known = |host: &&str| known.split(',').any(|other| other.trim() == *host);
+    let missing = ["127.0.0.1", "localhost"].into_iter().filter(|host| !is_known(host));
+    missing.chain((!known.is_empty()).then_some(&*known)).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -239,6 +243,8 @@ mod tests {
         for (known, wanted) in [
             (None, "127.0.0.1,localhost"),
             (Some("intranet.example"), "127.0.0.1,localhost,intranet.example"),
+            (Some("intranet.example, localhost"), "127.0.0.1,intranet.example, localhost"),
+            (Some("127.0.0.1,localhost"), "127.0.0.1,localhost"),
             (Some("*"), "*"),
         ] {
             let fake =

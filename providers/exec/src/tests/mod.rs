@@ -166,6 +166,13 @@ fn a_check_does_not_wait_again_for_what_gives_no_answer() {
     assert!(!report.is_conformant());
     assert_eq!(report.checks.len(), 2, "{report:?}");
     assert!(report.checks[1].verdict.words().contains("no answer within"), "{report:?}");
+
+    // What goes wrong each time is said once.
+    let provider = machine.plugin("echo 'no store here' >&2\nexit 3").provider();
+    let report = pollster::block_on(ee_auth_plugin_protocol::conformance::check(&provider, &host));
+    let said =
+        |words: &str| report.checks.iter().filter(|check| check.verdict.words().contains(words)).count();
+    assert_eq!((said("no store here"), said("the same as above")), (1, 3), "{report:?}");
 }
 
 #[test]

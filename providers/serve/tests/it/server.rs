@@ -86,6 +86,20 @@ fn a_unix_socket_is_for_its_user_alone() {
     assert!(!path.exists());
 }
 
+#[cfg(unix)]
+#[test]
+fn only_a_socket_gives_way_to_a_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+    std::fs::write(&file, "somebody's work").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    for path in [&file, &link] {
+        let error = Listener::bind(&Address::Unix(path.clone())).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    }
+    assert_eq!(std::fs::read_to_string(&link).unwrap(), "somebody's work");
+}
+
 #[test]
 fn a_session_leaves_nothing_behind() {
     let fake = Fake::new();

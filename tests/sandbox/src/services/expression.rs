@@ -31,7 +31,8 @@ pub(crate) const FUNCTIONS: &[Function] = &[
     Function {
         name: "Number.pow",
         description: "Raises the first value to the power of the second.",
-        apply: f64::powf,
+        // std's would have the whole program load the system's libm.
+        apply: libm::pow,
     },
     Function { name: "Number.min", description: "Selects the minimum.", apply: f64::min },
     Function { name: "Number.max", description: "Selects the maximum.", apply: f64::max },

@@ -1,112 +1,17 @@
 //! The token path of one process: reading, refreshing, failing, and what clocks do to it.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+mod races;
+mod source;
+
 use std::future::Future;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Condvar, Mutex};
+use std::sync::Barrier;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use ee_auth_core::{
-    BoxFuture, Credential, Error, Exchange, Found, Kind, Outcome, Provider, Search, Settings, Token,
-    TokenSource,
-};
-use ee_auth_fake::Fake;
+use ee_auth_core::{Credential, Outcome};
 
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// A source whose exchanges wait for a gate, are counted, and do what the test says.
-#[derive(Clone)]
-struct Source(Arc<State>);
-
-struct State {
-    fake: Fake,
-    exchanges: AtomicUsize,
-    lifetime: Mutex<Duration>,
-    failing: Mutex<bool>,
-    gate: (Mutex<bool>, Condvar),
-}
-
-impl std::fmt::Debug for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Source")
-    }
-}
-
-impl TokenSource for Source {
-    fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>> {
-        Box::pin(async move {
-            let number = self.0.exchanges.fetch_add(1, Ordering::SeqCst) + 1;
-            // The fake runs each task on a thread of its own, so that waiting holds nobody up.
-            let (open, opened) = &self.0.gate;
-            drop(opened.wait_while(open.lock().unwrap(), |open| !*open).unwrap());
-            if *self.0.failing.lock().unwrap() {
-                return Err(Error::unavailable("status", "as the test says").hint("wait"));
-            }
-            let now = exchange.host.clock.now();
-            Ok(Token::new(format!("token {number}"), now, now + *self.0.lifetime.lock().unwrap()))
-        })
-    }
-}
-
-impl Source {
-    fn new() -> Self {
-        Self(Arc::new(State {
-            fake: Fake::new(),
-            exchanges: AtomicUsize::new(0),
-            lifetime: Mutex::new(HOUR),
-            failing: Mutex::new(false),
-            gate: (Mutex::new(true), Condvar::new()),
-        }))
-    }
-
-    fn credential(&self) -> Credential {
-        static KIND: Kind = Kind {
-            name: "test",
-            summary: "a test's",
-            interactive: false,
-            declared_only: true,
-            options: &[],
-            build: |_, _| Ok(Arc::new(Nothing)),
-        };
-        let exchange = Exchange { host: self.0.fake.host(), settings: Settings::default() };
-        Credential::new("test", &KIND, Found::new(self.clone(), "the test"), None, exchange)
-    }
-
-    fn exchanges(&self) -> usize {
-        self.0.exchanges.load(Ordering::SeqCst)
-    }
-
-    /// Lets exchanges end, or not.
-    fn set_gate(&self, is_open: bool) {
-        *self.0.gate.0.lock().unwrap() = is_open;
-        self.0.gate.1.notify_all();
-    }
-
-    fn set_failing(&self, failing: bool) {
-        *self.0.failing.lock().unwrap() = failing;
-    }
-
-    /// Waits until so many exchanges have begun.
-    fn until_begun(&self, exchanges: usize) {
-        while self.exchanges() < exchanges {
-            std::thread::yield_now();
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Nothing;
-
-impl Provider for Nothing {
-    fn kind(&self) -> &'static Kind {
-        unreachable!("it is never asked")
-    }
-
-    fn find<'a>(&'a self, _: &'a Search) -> BoxFuture<'a, ee_auth_core::Finding> {
-        unreachable!("it is never asked")
-    }
-}
+use self::source::{HOUR, Source};
 
 /// So many threads ask at the same moment; what they got.
 fn all_at_once(credential: &Credential, threads: usize) -> Vec<String> {
