@@ -129,15 +129,15 @@ impl Machine {
     }
 }
 
-/// Lets a command begin as a shell begins one in the foreground: with no signal ignored. Tests that are run in the background
-/// of a script are started with Ctrl-C's ignored, and what they start would inherit that.
+/// Lets a command begin as a shell begins one in the foreground: with no signal ignored. Tests that are run with nohup, or in
+/// the background of a script, are started with some ignored, and what they start would inherit that.
 #[allow(unsafe_code, reason = "there is no other way to say what a child begins with")]
 fn as_from_a_shell(command: &mut Command) {
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;
         let usual = || {
-            for signal in [libc::SIGINT, libc::SIGQUIT] {
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
                 // SAFETY: between fork and exec `signal` may be called (POSIX), and it touches no memory.
                 unsafe { libc::signal(signal, libc::SIG_DFL) };
             }

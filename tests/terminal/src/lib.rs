@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// foreground: tests that run in the background of a script are started with Ctrl-C's ignored.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setsid");
-    command.args(["--ctty", "--wait", "env", "--default-signal=INT,QUIT"]).arg(program);
+    command.args(["--ctty", "--wait", "env", "--default-signal=HUP,INT,QUIT,TERM"]).arg(program);
     command
 }
 
