@@ -142,7 +142,7 @@ impl Visitor for Turns {
             f64::from(calls) / start.elapsed().as_secs_f64()
         };
         let rate = thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.threads).map(|_| scope.spawn(&count)).collect();
+            let threads: Vec<_> = (0..self.threads).map(|_| scope.spawn(count)).collect();
             threads.into_iter().map(|thread| thread.join().expect("no call fails")).sum()
         });
         match self.rates.iter_mut().find(|(of, _)| *of == name) {
