@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
 
 use self::host::{DEADLINE, FileSystem, Host, Meanwhile, missing};
-use crate::support::Machine;
+use crate::support::{Machine, can_trace};
 
 /// Processes that are started at once on each machine.
 const PROCESSES: usize = 5;
@@ -143,15 +143,23 @@ fn exchange_and_write(file_system: FileSystem, have_boot_ids: bool) {
         assert_eq!(cluster.exchanges(), 1, "the locks are everybody's");
     }
 
-    // What is asked for here is always got anew, and so written. The login is written as well, and read by all.
-    let write = at_once(2, "token --silent --min-ttl 2h")
-        + "; said=$(/run/ee-auth set-project \"of-$(hostname)\" 2>&1) || echo \"$said\"";
+    // What is asked for here is always got anew, and so written. The login is written as well, and read by all; where each
+    // machine has its own view of it, which FUSE may cut off at the length of another version, in turn.
+    let write = at_once(2, "token --silent --min-ttl 2h");
     let read = at_once(2, "token --no-cache");
-    hosts.iter_mut().for_each(|host| host.begin(&format!("{write}; {read}; {write}")));
+    let choose = "said=$(/run/ee-auth set-project \"of-$(hostname)\" 2>&1) || echo \"$said\"";
+    let all = match file_system {
+        FileSystem::Shared => format!("{write}; {choose}; {read}; {choose}; {write}"),
+        FileSystem::Sftp => format!("{write}; {read}; {write}"),
+    };
+    hosts.iter_mut().for_each(|host| host.begin(&all));
     for host in &mut hosts {
         let tokens = tokens(host.end());
         assert_eq!(tokens.len(), 6, "each process got one");
         assert!(tokens.iter().all(|token| cluster.is_accepted(token)));
+    }
+    if file_system == FileSystem::Sftp {
+        assert!(hosts.iter_mut().all(|host| host.run(choose).is_empty()));
     }
     // The machines look at it as well: what they find is whole, and theirs.
     let exchanges = cluster.exchanges();
@@ -188,6 +196,34 @@ fn machines_that_cannot_be_told_apart_take_turns_and_tear_no_file() {
 #[test]
 fn on_a_network_file_system_machines_that_cannot_be_told_apart_tear_no_file() {
     exchange_and_write(FileSystem::Sftp, false);
+}
+
+#[test]
+fn a_file_that_a_network_file_system_replaces_in_two_steps_is_found() {
+    let Some(cluster) = Cluster::new(FileSystem::Sftp) else { return };
+    if !can_trace() {
+        eprintln!("SKIPPED: strace is missing, or may trace nothing here");
+        return;
+    }
+    let mut host = cluster.host("node", &boot_id(1));
+    let first = tokens(host.run("/run/ee-auth token 2>&1"));
+    let kept = cluster.cached().into_iter().find(|name| name.ends_with(".json")).expect("it was kept");
+    for (directory, name) in [(".config/earthengine", "credentials"), (".cache/ee-auth", &kept)] {
+        // Away at the first look alone; at several, while the old file has the name that such file systems give it.
+        for times in ["1", "1..5"] {
+            let line = format!(
+                "strace -f -qq -o /dev/null -e inject=openat:error=ENOENT:when={times} -P /run/home/{directory}/{name} \
+                 /run/ee-auth token 2>&1"
+            );
+            assert_eq!(tokens(host.run(&line)), first, "{name}");
+            let hidden = cluster.files.home().join(directory).join(".fuse_hidden0000000d00000001");
+            fs::write(hidden, "").expect("it can be written");
+        }
+    }
+    assert_eq!(cluster.exchanges(), 1);
+    // What is not there at all is not looked for without end.
+    fs::remove_file(cluster.files.home().join(".config/earthengine/credentials")).expect("it is there");
+    assert_eq!(host.run("/run/ee-auth token >/dev/null 2>&1; echo $?"), ["4"]);
 }
 
 /// What becomes of a process in the midst of its exchange.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ee_auth_sandbox::Service;
 
-use crate::support::{Machine, Output, PROGRAM, run, there_is};
+use crate::support::{Machine, Output, PROGRAM, can_trace, run};
 
 /// The user nobody, who is somebody else.
 const NOBODY: u32 = 65534;
@@ -68,14 +68,12 @@ fn with_mounts(machine: &Machine, line: &str) -> Option<Output> {
 
 /// The program under `strace`, which has system calls fail as these of its options say. `None` where there is none.
 fn with_failing(machine: &Machine, options: &[&str], arguments: &[&str]) -> Option<Output> {
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-qq", "-o", "/dev/null"]);
-    if !there_is("strace")
-        || !run(Command::new("strace").args(["-qq", "-o", "/dev/null", "true"])).status.eq(&0)
-    {
+    if !can_trace() {
         eprintln!("SKIPPED: strace is missing, or may trace nothing here");
         return None;
     }
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-o", "/dev/null"]);
     let command = machine.command([""; 0]);
     strace.args(options).arg(PROGRAM).args(arguments).env_clear().current_dir(machine.working());
     strace.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));

@@ -242,6 +242,11 @@ pub(crate) fn there_is(program: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
+/// Whether `strace` is here and may trace what it starts, which some containers forbid.
+pub(crate) fn can_trace() -> bool {
+    there_is("strace") && run(Command::new("strace").args(["-qq", "-o", "/dev/null", "true"])).status == 0
+}
+
 /// Checks that a JSON object has exactly these keys, each of its type: `string`, `number`, `bool`, `object`,
 /// `[string]`, `[object]`; with `?` what may be null.
 #[track_caller]

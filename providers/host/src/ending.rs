@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 #[cfg(unix)]
@@ -26,8 +26,8 @@ type Act = Box<dyn FnOnce() + Send>;
 struct List {
     acts: BTreeMap<u64, Act>,
     next: u64,
-    /// Whether signals are listened for.
-    listens: bool,
+    /// Where signals are listened for: whether one has come.
+    came: Option<Arc<AtomicBool>>,
     /// Whether the program deals with signals itself: see [`own_signals`].
     owned: bool,
     /// Whether all was undone, so that nothing may be made any more.
@@ -35,7 +35,7 @@ struct List {
 }
 
 static LIST: Mutex<List> =
-    Mutex::new(List { acts: BTreeMap::new(), next: 0, listens: false, owned: false, over: false });
+    Mutex::new(List { acts: BTreeMap::new(), next: 0, came: None, owned: false, over: false });
 
 /// Whether a program has asked for it. Until then nobody touches the list, nor does a fork in another thread find it locked.
 static WATCHED: AtomicBool = AtomicBool::new(false);
@@ -83,10 +83,23 @@ pub(crate) fn is_watched() -> bool {
 }
 
 /// From now on the caller deals with the signals that would end the process, to its end: what they do is for the caller to
-/// say. To be called once it listens for them, so that none is lost in between. There is no way back: a signal that came
-/// before would be taken for one that came after.
+/// say. To be called once it listens for them: what has come before then ends the process, and this does not return. There is
+/// no way back: a signal that came before would be taken for one that came after.
 pub fn own_signals() {
-    list().owned = true;
+    let mut list = list();
+    // It may not have reached the thread that listens, which would take it for the caller's.
+    if !list.owned && list.came.as_ref().is_some_and(|came| came.load(Ordering::Acquire)) {
+        drop(list);
+        wait_for_the_end();
+    }
+    list.owned = true;
+}
+
+/// For whoever must do nothing more, while another thread ends the process.
+fn wait_for_the_end() -> ! {
+    loop {
+        thread::park();
+    }
 }
 
 /// Undoes something when it is dropped, or when the process ends: whichever comes first, and once. What it does must neither
@@ -121,16 +134,13 @@ impl Undo {
         let mut list = list();
         if list.over {
             drop(list);
-            // The process is about to end, and another thread has seen to what it leaves.
-            loop {
-                thread::park();
-            }
+            wait_for_the_end();
         }
-        if !list.listens {
-            list.listens = true;
-            if let Err(error) = listen() {
+        if list.came.is_none() {
+            list.came = Some(listen().unwrap_or_else(|error| {
                 log::debug!("signals cannot be listened for: {error}");
-            }
+                Arc::default()
+            }));
         }
         let made = make()?;
         let number = list.next;
@@ -171,7 +181,6 @@ impl fmt::Debug for Undo {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::AtomicUsize;
 
     use super::*;

@@ -23,13 +23,13 @@ pub(crate) struct SystemFiles;
 
 impl Files for SystemFiles {
     fn read(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
-        let mut looks = 1;
-        loop {
+        for look in 1..MOST_LOOKS {
             match read(path, limit) {
-                Err(error) if looks < MOST_LOOKS && is_replaced(path, &error) => looks += 1,
+                Err(error) if is_replaced(path, &error, look) => {}
                 outcome => return outcome,
             }
         }
+        read(path, limit)
     }
 
     fn status(&self, path: &Path) -> io::Result<FileStatus> {
@@ -138,9 +138,9 @@ impl Files for SystemFiles {
     }
 }
 
-/// Whether a file may be read at the next look, since it is being replaced on a network file system. On a local one there
-/// is always the old file or the new one.
-fn is_replaced(path: &Path, error: &FileReadError) -> bool {
+/// Whether a file that could not be read may be read at the next look, since it is being replaced on a network file system.
+/// On a local one there is always the old file or the new one.
+fn is_replaced(path: &Path, error: &FileReadError, look: u32) -> bool {
     match error {
         // It was replaced after it was opened, and the server has forgotten the old one.
         FileReadError::Io(error) => error.kind() == io::ErrorKind::StaleNetworkFileHandle,
@@ -148,19 +148,17 @@ fn is_replaced(path: &Path, error: &FileReadError) -> bool {
         // is none of its own.
         FileReadError::NotFound if may_be_away(parent(path)) => {
             let Ok(mut names) = fs::read_dir(parent(path)) else { return false };
-            let is_sign = |entry: DirEntry| {
+            let is_hidden = |entry: DirEntry| {
                 let name = entry.file_name();
-                // It may be there by now. A link is there and leads nowhere.
-                let is_there =
-                    path.file_name() == Some(&name) && entry.file_type().is_ok_and(|kind| kind.is_file());
                 let bytes = name.as_encoded_bytes();
-                is_there || bytes.starts_with(b".nfs") || bytes.starts_with(b".fuse_hidden")
+                bytes.starts_with(b".nfs") || bytes.starts_with(b".fuse_hidden")
             };
-            let is_replaced = names.any(|entry| entry.is_ok_and(is_sign));
-            if is_replaced {
+            let is_hidden = names.any(|entry| entry.is_ok_and(is_hidden));
+            if is_hidden {
                 thread::sleep(PAUSE);
             }
-            is_replaced
+            // It may have been done before the names were read.
+            is_hidden || look == 1
         }
         _ => false,
     }

@@ -56,6 +56,15 @@ fn child() {
             say_and_stay("ready");
             say_and_stay("still here");
         }
+        // A signal that comes just before: the thread that listens cannot have dealt with it yet.
+        "late" => {
+            let _file = write();
+            eprintln!("ready");
+            let raise = || signal_hook::low_level::raise(signal_hook::consts::SIGTERM);
+            let _made = Undo::make(raise, |()| || ()).unwrap();
+            own_signals();
+            say_and_stay("not to be reached");
+        }
         "person" => {
             let command = host::Command {
                 program: "/bin/sh".into(),
@@ -198,6 +207,17 @@ fn whoever_owns_signals_decides() {
     drop(process.child.stdin.take());
     assert_eq!(process.end().0, None);
     assert!(!place.exists());
+}
+
+#[test]
+fn what_came_before_there_was_an_owner_is_not_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("file");
+    for _ in 0..20 {
+        let process = Process::start("late", &place, "USR1");
+        assert_eq!(process.end(), (Some(Signal::TERM.as_raw()), String::new()));
+        assert!(!place.exists());
+    }
 }
 
 #[test]

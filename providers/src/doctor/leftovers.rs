@@ -40,10 +40,16 @@ const STAND_IN: Rule = Rule {
 };
 
 /// The variables that `exec` and `serve` set with an address, the first of which clients ask.
-const ADDRESSES: [&str; 3] = ["GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"];
+const ADDRESSES: [&str; 4] =
+    ["GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT", "GCE_METADATA_URL"];
 /// Those that go with them.
-const WITH_ADDRESS: [&str; 4] =
-    ["METADATA_SERVER_DETECTION", "CPL_MACHINE_IS_GCE", "CPL_GCE_CREDENTIALS_URL", "GOA2_AUTH_URL_TOKEN"];
+const WITH_ADDRESS: [&str; 5] = [
+    "METADATA_SERVER_DETECTION",
+    "CPL_MACHINE_IS_GCE",
+    "CPL_GCE_CREDENTIALS_URL",
+    "GO2A_AUD",
+    "GOA2_AUTH_URL_TOKEN",
+];
 const FILES: [&str; 2] = ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"];
 /// How the directories begin that stand in for a home directory.
 const STAND_IN_PREFIX: &str = ".ee-auth-home-";

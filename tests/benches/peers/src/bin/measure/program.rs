@@ -91,22 +91,24 @@ pub(crate) fn compare(title: &str, programs: &[Program], rounds: usize, peak: &P
             times.push(program.time()?);
         }
     }
-    print::table(title, &["what", "median", "minimum", "times the first: median", "minimum", "peak memory"]);
+    let columns =
+        ["what", "median", "10 %", "minimum", "times the first: median", "10 %", "minimum", "peak memory"];
+    print::table(title, &columns);
     for times in &mut times {
         times.sort_unstable();
     }
-    let (middle, least) = (rounds / 2, 0);
+    let ranks = [rounds / 2, rounds / 10, 0];
     for (program, runs) in programs.iter().zip(&times) {
-        let of_floor = |at: usize| runs[at].as_secs_f64() / times[0][at].as_secs_f64();
+        let ratio = |at: usize| runs[at].as_secs_f64() / times[0][at].as_secs_f64();
         let peak = (0..5).map(|_| program.peak(peak)).collect::<Result<Vec<_>, _>>()?;
-        print::row(&[
-            program.name.clone(),
-            print::milliseconds(runs[middle]),
-            print::milliseconds(runs[least]),
-            format!("{:.2}", of_floor(middle)),
-            format!("{:.2}", of_floor(least)),
-            format!("{:.1} MiB", peak.into_iter().max().unwrap_or_default() as f64 / f64::from(1 << 20)),
-        ]);
+        let mut cells = vec![program.name.clone()];
+        cells.extend(ranks.map(|at| print::milliseconds(runs[at])));
+        cells.extend(ranks.map(|at| format!("{:.2}", ratio(at))));
+        cells.push(format!(
+            "{:.1} MiB",
+            peak.into_iter().max().unwrap_or_default() as f64 / f64::from(1 << 20)
+        ));
+        print::row(&cells);
     }
     Ok(())
 }

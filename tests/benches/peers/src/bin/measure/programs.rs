@@ -1,5 +1,6 @@
 //! `ee-auth token` and its peers as whole processes, one by one and two hundred at once.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -108,26 +109,48 @@ pub(crate) fn measure(programs: &Programs, directory: &Path, rounds: usize) -> R
     compare(&title, &exchanged, rounds, &peak)
 }
 
-/// Starts so many at once: the time until the last has ended, and how many tokens they had between them.
-fn crowd(program: impl Fn() -> Program) -> Result<(Duration, usize), Failure> {
-    let mut commands: Vec<_> = (0..CROWD).map(|_| program().command()).collect();
-    let start = Instant::now();
-    let mut running = Vec::new();
-    for command in &mut commands {
-        running.push(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?);
-    }
-    let mut tokens = Vec::new();
-    for child in running {
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            return Err(String::from_utf8_lossy(&output.stderr).into());
+/// What came of starting so many at once.
+struct Crowd {
+    /// Until the last has ended.
+    time: Duration,
+    /// How many tokens they had between them.
+    tokens: usize,
+    failed: usize,
+}
+
+impl Crowd {
+    fn start(program: &Program) -> Result<Self, Failure> {
+        let mut commands: Vec<_> = (0..CROWD).map(|_| program.command()).collect();
+        let start = Instant::now();
+        let mut running = Vec::new();
+        for command in &mut commands {
+            running.push(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?);
         }
-        tokens.push(output.stdout);
+        let (mut tokens, mut failed) = (BTreeSet::new(), 0);
+        for child in running {
+            let output = child.wait_with_output()?;
+            if output.status.success() {
+                tokens.insert(output.stdout);
+            } else {
+                failed += 1;
+            }
+        }
+        Ok(Self { time: start.elapsed(), tokens: tokens.len(), failed })
     }
-    let time = start.elapsed();
-    tokens.sort_unstable();
-    tokens.dedup();
-    Ok((time, tokens.len()))
+
+    fn print(&self, name: &str, delay: u64, exchanges: usize, allowed: Option<Duration>) {
+        let of_allowed = |allowed: Duration| self.time.as_secs_f64() / allowed.as_secs_f64();
+        print::row(&[
+            name.to_owned(),
+            format!("{delay} ms"),
+            exchanges.to_string(),
+            self.tokens.to_string(),
+            self.failed.to_string(),
+            print::milliseconds(self.time),
+            allowed.map(print::milliseconds).unwrap_or_default(),
+            allowed.map(|allowed| format!("{:.2}", of_allowed(allowed))).unwrap_or_default(),
+        ]);
+    }
 }
 
 /// Two hundred processes at once, of which none finds a token.
@@ -137,25 +160,27 @@ pub(crate) fn measure_crowds(programs: &Programs, directory: &Path) -> Result<()
     let (floor_read, floor_exchange) = (programs.floor_read(&work)?, programs.floor_exchange(&work));
     print::table(
         &format!("{CROWD} processes at once on an empty cache"),
-        &["what", "exchanges", "tokens", "time in all", "two exchanges and the starts", "of that"],
+        &[
+            "what",
+            "an exchange",
+            "exchanges",
+            "tokens",
+            "failed",
+            "time in all",
+            "two exchanges and the starts",
+            "of that",
+        ],
     );
     for delay in [100, 500, 100, 500, 100, 500] {
         endpoint.set_delay(delay);
-        let (starts, _) = crowd(|| floor_read.clone())?;
+        let starts = Crowd::start(&floor_read)?.time;
         let start = Instant::now();
         floor_exchange.check()?;
         let allowed = start.elapsed() * 2 + starts;
         let program = programs.ee_auth("`ee-auth token`", &work, "crowd")?;
         endpoint.take_exchanges();
-        let (time, tokens) = crowd(|| program.clone())?;
-        print::row(&[
-            format!("`ee-auth token`, an exchange of {delay} ms"),
-            endpoint.take_exchanges().to_string(),
-            tokens.to_string(),
-            print::milliseconds(time),
-            print::milliseconds(allowed),
-            format!("{:.2}", time.as_secs_f64() / allowed.as_secs_f64()),
-        ]);
+        let crowd = Crowd::start(&program)?;
+        crowd.print(program.name(), delay, endpoint.take_exchanges(), Some(allowed));
     }
     endpoint.set_delay(100);
     let kept = Program::new("yup-oauth2, its file", programs.at("token_yup_oauth2"))
@@ -163,15 +188,8 @@ pub(crate) fn measure_crowds(programs: &Programs, directory: &Path) -> Result<()
         .argument(work.file("crowd.json"));
     for program in programs.peers(&work).into_iter().chain([kept]) {
         endpoint.take_exchanges();
-        let (time, tokens) = crowd(|| program.clone())?;
-        print::row(&[
-            format!("{}, an exchange of 100 ms", program.name()),
-            endpoint.take_exchanges().to_string(),
-            tokens.to_string(),
-            print::milliseconds(time),
-            String::new(),
-            String::new(),
-        ]);
+        let crowd = Crowd::start(&program)?;
+        crowd.print(program.name(), 100, endpoint.take_exchanges(), None);
     }
     Ok(())
 }
