@@ -208,9 +208,7 @@ fn names(directory: &Path, prefix: &str) -> Vec<String> {
 fn exec_leaves_no_file_behind_whenever_it_is_ended() {
     for (round, signal) in SIGNALS.into_iter().cycle().take(12).enumerate() {
         let machine = Machine::with_google().with_key();
-        let temporary = machine.home().join("temporary");
-        fs::create_dir(&temporary).expect("it can be made");
-        let machine = machine.with("TMPDIR", &temporary);
+        let temporary = machine.temporary();
         let isolate = round % 2 == 0;
         let arguments = ["exec", "--isolate-home", "--", "sleep", "1000"];
         let skip = usize::from(!isolate);
@@ -235,9 +233,8 @@ fn exec_leaves_no_file_behind_whenever_it_is_ended() {
 fn what_a_killed_exec_left_is_tidied_up_by_the_next() {
     let machine = Machine::with_google().with_key();
     let held = Held::new(&machine);
-    let temporary = machine.home().join("temporary");
-    fs::create_dir(&temporary).expect("it can be made");
-    let machine = machine.with("TMPDIR", &temporary).with("HOLD", &held.path);
+    let temporary = machine.temporary();
+    let machine = machine.with("HOLD", &held.path);
     let script =
         format!("echo new >\"$HOME/result.txt\"\necho $$ >\"$HOME/pid\"\ntrap '' TERM\n{HOLD_ALONE}");
     let child = start(machine.command(["exec", "--isolate-home", "--", "sh", "-c", &script]));

@@ -31,15 +31,17 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// A machine on which nothing is configured. Its variables are `PATH`, `HOME`, and `NO_GCE_CHECK`, without which the
-    /// tests would come out differently on a machine of Google's.
+    /// A machine on which nothing is configured. Its variables are `PATH`, `HOME`, `TMPDIR`, where another test's program would
+    /// tidy up what is left of this one's, and `NO_GCE_CHECK`, without which the tests would come out differently on a
+    /// machine of Google's.
     pub(crate) fn new() -> Self {
         let directory = TempDir::with_prefix("ee-auth-cli-").expect("a temporary directory");
         let root = directory.path().canonicalize().expect("its path");
         fs::create_dir_all(root.join("home/work")).expect("a home");
+        fs::create_dir(root.join("temporary")).expect("a directory");
         let machine = Self { variables: BTreeMap::new(), google: None, root, _root: directory };
-        let home = machine.home();
-        machine.with("HOME", home).with("NO_GCE_CHECK", "true")
+        let (home, temporary) = (machine.home(), machine.temporary());
+        machine.with("HOME", home).with("TMPDIR", temporary).with("NO_GCE_CHECK", "true")
     }
 
     /// A machine with a Google of its own, which its user's `ee-auth.toml` names.
@@ -75,6 +77,11 @@ impl Machine {
 
     pub(crate) fn home(&self) -> PathBuf {
         self.root.join("home")
+    }
+
+    /// Where programs put what they need for a moment.
+    pub(crate) fn temporary(&self) -> PathBuf {
+        self.root.join("temporary")
     }
 
     /// The directory in which programs run, below the home directory.
