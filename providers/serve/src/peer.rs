@@ -14,6 +14,13 @@ pub fn can_be_checked() -> bool {
     matches!(asked(), Ok(true))
 }
 
+/// Whether the socket at `peer`, connected to `local`, is one of this machine's: nobody gets to loopback from elsewhere. A
+/// look at the peer alone is not enough. Who wants to look as if they came from elsewhere binds their socket to one of the
+/// machine's other addresses, and is let through to loopback from there.
+pub(crate) fn is_on_this_machine(peer: SocketAddr, local: SocketAddr) -> bool {
+    [peer, local].iter().any(|address| address.ip().to_canonical().is_loopback())
+}
+
 /// Whether the socket at `peer`, connected to `local`, belongs to the user that this process acts as.
 ///
 /// # Errors
@@ -110,6 +117,21 @@ mod tests {
             drop(client);
         }
         assert!(can_be_checked());
+    }
+
+    #[test]
+    fn nobody_gets_to_loopback_from_elsewhere() {
+        for (peer, local, is_here) in [
+            ("127.0.0.1:1", "127.0.0.1:2", true),
+            ("192.0.2.7:1", "127.0.0.1:2", true),
+            ("[2001:db8::7]:1", "[::1]:2", true),
+            ("[::ffff:192.0.2.7]:1", "[::ffff:127.0.0.1]:2", true),
+            ("192.0.2.7:1", "192.0.2.8:2", false),
+            ("[::ffff:192.0.2.7]:1", "[::ffff:192.0.2.8]:2", false),
+        ] {
+            let is = is_on_this_machine(peer.parse().unwrap(), local.parse().unwrap());
+            assert_eq!(is, is_here, "{peer} at {local}");
+        }
     }
 
     #[test]

@@ -287,11 +287,12 @@ impl Connection {
         match self {
             Self::Tcp(stream, peer) => {
                 let _ = stream.set_nodelay(true);
-                let foreign = peer.ip().is_loopback()
-                    && shared.checks_users
+                let foreign = shared.checks_users
                     && !stream
                         .local_addr()
-                        .and_then(|local| peer::is_same_user(peer, local))
+                        .and_then(|local| {
+                            Ok(!peer::is_on_this_machine(peer, local) || peer::is_same_user(peer, local)?)
+                        })
                         .unwrap_or(false);
                 match (foreign, shared.tls.clone()) {
                     (true, _) => turn_away(stream, &shared).await,

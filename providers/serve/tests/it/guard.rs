@@ -172,4 +172,22 @@ fn another_users_process_is_refused() {
     assert!(ask(65534, &["-d", &form, &endpoint]).ends_with("403"));
     assert!(ask(0, &[&url]).contains("token-1"));
     assert_eq!(machine.refused(Refusal::User), 2);
+    // Nor is it from an address of this machine's that is not loopback's, from which one gets there as well.
+    let Some(other) = another_address() else {
+        eprintln!("SKIPPED: this machine has no other address");
+        return;
+    };
+    let refused = ask(65534, &["--interface", &other, &url]);
+    assert!(refused.ends_with("403") && !refused.contains("token-"), "{refused}");
+    assert!(ask(0, &["--interface", &other, &url]).contains("token-1"));
+    assert_eq!(machine.refused(Refusal::User), 3);
+}
+
+/// An address of this machine that is not loopback's: the one from which it would talk to others. Nothing is sent.
+#[cfg(target_os = "linux")]
+fn another_address() -> Option<String> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.1:9").ok()?;
+    let address = socket.local_addr().ok()?.ip();
+    (!address.is_loopback()).then(|| address.to_string())
 }
