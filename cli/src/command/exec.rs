@@ -33,10 +33,10 @@ pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error>
     }
     let (program, arguments) =
         options.command.split_first().ok_or_else(|| Error::internal("there is no command"))?;
-    let status = ee_auth_host::run_attached(program, arguments, &variables.set, &variables.removed);
+    let ended = ee_auth_host::run_attached(program, arguments, &variables.set, &variables.removed);
     tell_of_refusals(&session.refusals());
-    // A status that does not fit is one of Windows's.
-    Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
+    drop((session, home));
+    Ok(ended.exit_code())
 }
 
 /// Says what the command will use in the place of this credential.

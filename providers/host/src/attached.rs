@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 #[cfg(windows)]
 use std::io;
 use std::io::ErrorKind;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus};
 
 #[cfg(unix)]
 mod unix;
@@ -13,9 +13,37 @@ mod unix;
 #[cfg(unix)]
 use unix::run;
 
-/// Runs a command to its end with this process's standard streams, its variables with `set` on top and without
-/// `removed`, and answers the exit status that a shell would: 128 + n where signal n ended it, 127 where there is no
-/// such program, 126 where it cannot be run.
+/// How a command ended.
+#[derive(Debug)]
+#[must_use = "this process is to end in the same way"]
+pub struct Ended {
+    status: i32,
+    /// Whether it was by a Ctrl-C at the terminal.
+    interrupted: bool,
+}
+
+impl Ended {
+    /// The exit status as a shell has it: 128 + n where signal n ended the command, 127 where there is no such program, 126
+    /// where it cannot be run.
+    pub fn status(&self) -> i32 {
+        self.status
+    }
+
+    /// What `main` is to return, so that this process ends as the command did. Does not return where that was by a Ctrl-C at
+    /// the terminal: a shell goes on with its script, or its loop, after any exit status, and gives it up where Ctrl-C has
+    /// ended what it waited for. So all that is to be tidied up has to be by then.
+    pub fn exit_code(self) -> ExitCode {
+        #[cfg(unix)]
+        if self.interrupted {
+            // Where the signal does not end this process after all, the status is as good as can be.
+            let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGINT);
+        }
+        // A status that does not fit is one of Windows's.
+        ExitCode::from(u8::try_from(self.status).unwrap_or(1))
+    }
+}
+
+/// Runs a command to its end with this process's standard streams, its variables with `set` on top and without `removed`.
 ///
 /// To whoever started this process it looks as if they had started the command. On Unix both are in one process group, so
 /// that what the terminal sends reaches the command by itself; what is sent to this process alone is passed on (SIGHUP,
@@ -29,24 +57,25 @@ pub fn run_attached(
     arguments: &[OsString],
     set: &BTreeMap<String, OsString>,
     removed: &[String],
-) -> i32 {
+) -> Ended {
     let mut command = Command::new(program);
     command.args(arguments);
     for name in removed {
         command.env_remove(name);
     }
     match run(command.envs(set)) {
-        Ok(status) => shell_status(status),
+        Ok((status, interrupted)) => Ended { status: shell_status(status), interrupted },
         Err(error) => {
             log::error!("{} could not be run: {error}", std::path::Path::new(program).display());
-            if error.kind() == ErrorKind::NotFound { 127 } else { 126 }
+            let status = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
+            Ended { status, interrupted: false }
         }
     }
 }
 
 /// A Ctrl-C reaches the command as it reaches this process, which only must not end of it.
 #[cfg(windows)]
-fn run(command: &mut Command) -> io::Result<ExitStatus> {
+fn run(command: &mut Command) -> io::Result<(ExitStatus, bool)> {
     // Once somebody listens for it, it no longer ends the process.
     ee_auth_core::host::Tasks::spawn(
         &crate::tasks::PrivateThread,
@@ -57,7 +86,7 @@ fn run(command: &mut Command) -> io::Result<ExitStatus> {
         }),
     );
     crate::ending::own_signals();
-    command.status()
+    Ok((command.status()?, false))
 }
 
 fn shell_status(status: ExitStatus) -> i32 {

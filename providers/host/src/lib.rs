@@ -48,7 +48,7 @@ use std::sync::{Arc, LazyLock};
 use ee_auth_core::Host;
 use ee_auth_core::host::Person;
 
-pub use attached::run_attached;
+pub use attached::{Ended, run_attached};
 pub use ending::{EndOfProcess, Undo, own_signals};
 pub use notebook::Notebook;
 

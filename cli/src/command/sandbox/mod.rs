@@ -43,9 +43,9 @@ pub(crate) fn run(host: &Host, options: &Sandbox, output: &Output) -> Result<Exi
                     hidden.join(", ")
                 ));
             }
-            let status = ee_auth_host::run_attached(program, arguments, &home.variables, &hidden);
-            // A status that does not fit is one of Windows's.
-            Ok(ExitCode::from(u8::try_from(status).unwrap_or(1)))
+            let ended = ee_auth_host::run_attached(program, arguments, &home.variables, &hidden);
+            drop((home, google));
+            Ok(ended.exit_code())
         }
     }
 }

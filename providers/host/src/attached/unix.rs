@@ -20,8 +20,8 @@ use crate::signals::is_ignored;
 const PASSED_ON: [i32; 10] =
     [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT];
 
-/// Runs a command to its end.
-pub(super) fn run(command: &mut Command) -> io::Result<ExitStatus> {
+/// Runs a command to its end: its status, and whether a Ctrl-C at the terminal was that end.
+pub(super) fn run(command: &mut Command) -> io::Result<(ExitStatus, bool)> {
     // Before the command is there, so that nothing is lost. What is ignored here stays ignored there: a command that was
     // started with nohup, or in the background of a script, counts on it.
     let wanted = PASSED_ON.into_iter().filter(|signal| !is_ignored(*signal)).chain([SIGCHLD]);
@@ -31,15 +31,23 @@ pub(super) fn run(command: &mut Command) -> io::Result<ExitStatus> {
     #[cfg(target_os = "linux")]
     crate::signals::end_with_this_process(command, Signal::TERM);
     let child = Pid::from_raw(command.spawn()?.id() as i32).ok_or(Errno::SRCH)?;
+    let mut pressed = false;
     loop {
         for origin in in_order(signals.wait().collect()) {
+            pressed |= is_ctrl_c(&origin);
             if origin.signal != SIGCHLD {
                 pass_on(child, &origin);
             } else if let Some(status) = look(child)? {
-                return Ok(status);
+                pressed |= signals.pending().any(|origin| is_ctrl_c(&origin));
+                return Ok((status, pressed && status.signal() == Some(SIGINT)));
             }
         }
     }
+}
+
+/// Whether somebody has pressed Ctrl-C: no process has sent this.
+fn is_ctrl_c(origin: &Origin) -> bool {
+    origin.signal == SIGINT && matches!(origin.cause, Cause::Kernel)
 }
 
 /// Signals that came together, in the order in which they are to be dealt with. SIGCONT takes back a stop that has not
