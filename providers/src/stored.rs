@@ -144,6 +144,13 @@ pub struct Profile {
     pub can_be_chosen: bool,
 }
 
+impl Profile {
+    /// Whether there is more of it than its name: a login, a project beside one, or a table.
+    pub fn is_there(&self) -> bool {
+        self.logged_in || self.project.is_some() || self.table.is_some()
+    }
+}
+
 /// All profiles: those with a stored login (rgee's users are the same), those with a table, and the one in use.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ee_auth::{Credential, Error, Host, Resolver};
+use ee_auth::{Error, Resolver};
 use ee_auth_serve::{IsolatedHome, Refusal, Session, Via, outranking_logins};
 
 use super::InUse;
@@ -16,8 +16,10 @@ pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error>
     in_use.token_valid_for(Duration::ZERO)?;
     let InUse { credential, config, .. } = in_use;
     let home = options.isolate_home.then(|| IsolatedHome::new(resolver.host())).transpose()?;
-    if home.is_none() {
-        warn_of_logins(resolver.host(), &credential, config.profile.is_some());
+    let is_own = credential.kind() == "persistent" && config.profile.is_none();
+    // What the command will use in the place of this credential.
+    for found in outranking_logins(resolver.host(), &credential, is_own, home.is_some()) {
+        log::warn!("{found}");
     }
     let via = options.via.unwrap_or_else(Via::usual);
     let session = Session::start(credential, via, &*resolver.host().environment)?;
@@ -37,14 +39,6 @@ pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error>
     tell_of_refusals(&session.refusals());
     drop((session, home));
     Ok(ended.exit_code())
-}
-
-/// Says what the command will use in the place of this credential.
-fn warn_of_logins(host: &Host, credential: &Credential, has_profile: bool) {
-    let is_own = credential.kind() == "persistent" && !has_profile;
-    for found in outranking_logins(host, credential, is_own) {
-        log::warn!("{found}; `ee-auth exec --isolate-home -- CMD` hides it");
-    }
 }
 
 /// Says what may have been an attack, or is why the command did not get a token.

@@ -1,11 +1,12 @@
 //! `ee-auth serve`
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ee_auth::host::Directory;
-use ee_auth::{Error, Host, Outcome, ProfileName, Resolver, Secret};
+use ee_auth::{Error, Host, Outcome, ProfileName, Resolver, Secret, stored};
 use ee_auth_serve::{
     Address, Event, Listener, MutualTls, Place, Profiles, Served, Server, Shell, Via, credential_file,
     local_secret, variables,
@@ -38,6 +39,11 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
     let profiles = look(&resolver, &options.profiles)?;
     // While it is known to be wrong, nobody needs to be told at every request.
     profiles.root().credential().token()?;
+    for (name, served) in profiles.named() {
+        if let Err(error) = served.credential().token() {
+            log::warn!("{}, which is what its clients will hear", of_profile(error, name));
+        }
+    }
     let mut listeners = activated;
     for address in &wanted {
         listeners.push(bind(address)?);
@@ -51,12 +57,12 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
         .signals()
         .map_err(|error| Error::internal(format!("signals could not be waited for: {error}")))?;
     ee_auth_host::own_signals();
-    let files = announce(&host, &server, &secret, secure, as_json, output)?;
+    let files = announce(&host, &server, secret, secure, as_json, output)?;
 
     let mut status = ExitCode::SUCCESS;
     server.run_until(signals, |event| match event {
         Event::Reload => {
-            reload(&resolver, &options.profiles, &server);
+            reload(&resolver, &options.profiles, &server, &files);
             true
         }
         Event::Stop => false,
@@ -74,21 +80,52 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
 /// What is to be served: the chosen profile at the root, and each of `names`.
 fn look(resolver: &Resolver, names: &[String]) -> Result<Profiles, Error> {
     let served = |resolver: &Resolver| InUse::find(resolver).map(|in_use| Served::new(in_use.credential));
+    let names = names.iter().map(|name| name.parse()).collect::<Result<Vec<ProfileName>, _>>()?;
+    check_names(resolver, &names)?;
     let mut profiles = Profiles::new(served(resolver)?);
-    for name in names {
-        let name: ProfileName = name.parse()?;
-        profiles = profiles.with(&name, served(&resolver.clone().profile(name.as_str()))?);
+    for name in &names {
+        let served = served(&resolver.clone().profile(name.as_str()));
+        profiles = profiles.with(name, served.map_err(|error| of_profile(error, name.as_str()))?);
     }
     Ok(profiles)
 }
 
+/// Under the name of a profile that is not there, whatever else the chain has would be served: another account.
+fn check_names(resolver: &Resolver, names: &[ProfileName]) -> Result<(), Error> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let mut there = match stored::profiles(resolver) {
+        Ok(profiles) => profiles,
+        // They may be in a keyring that is locked for now.
+        Err(error) if error.outcome() == Outcome::Unavailable => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    there.retain(stored::Profile::is_there);
+    let there: Vec<_> = there.iter().filter_map(|profile| profile.name.as_deref()).collect();
+    let Some(name) = names.iter().find(|name| !there.contains(&name.as_str())) else { return Ok(()) };
+    let known = match &there[..] {
+        [] => "there is none".to_owned(),
+        there => format!("those that are there: {}", there.join(", ")),
+    };
+    Err(Error::invalid("profile", format!("there is no profile {name} to serve; {known}"))
+        .hint(format!("`ee-auth login --profile {name}` makes it")))
+}
+
+fn of_profile(error: Error, name: &str) -> Error {
+    error.in_place(&format!("profile {name}"))
+}
+
 /// What is wrong with the new configuration leaves the old one in force.
-fn reload(resolver: &Resolver, names: &[String], server: &Server) {
-    match look(resolver, names) {
-        Ok(profiles) => {
-            server.replace(profiles);
-            log::info!("the configuration was read again");
-        }
+fn reload(resolver: &Resolver, names: &[String], server: &Server, files: &CredentialFiles<'_>) {
+    let replaced = look(resolver, names).and_then(|profiles| {
+        // Their project may be another one.
+        files.write(&profiles)?;
+        server.replace(profiles);
+        Ok(())
+    });
+    match replaced {
+        Ok(()) => log::info!("the configuration was read again"),
         Err(error) => log::error!("the configuration was left as it was: {error}"),
     }
 }
@@ -130,30 +167,67 @@ fn bind(address: &Address) -> Result<Listener, Error> {
 /// The credential files of this run, which go with it.
 struct CredentialFiles<'a> {
     host: &'a Host,
-    written: Vec<PathBuf>,
+    secret: Secret,
+    files: Vec<CredentialFile>,
+}
+
+/// One of them: for what is served at an address, and under which name.
+struct CredentialFile {
+    path: PathBuf,
+    authority: String,
+    profile: Option<String>,
+}
+
+impl CredentialFiles<'_> {
+    /// Writes all, in the place of those that are there.
+    fn write(&self, profiles: &Profiles) -> Result<(), Error> {
+        self.files.iter().try_for_each(|file| {
+            let Some(served) = file.served(profiles) else { return Ok(()) };
+            let content = credential_file::content(
+                &format!("http://{}", file.authority),
+                &self.secret,
+                project(served),
+            );
+            self.host.files.write_private(&file.path, content.as_bytes()).map_err(|error| {
+                let path = file.path.display();
+                Error::internal(format!("writing the credential file {path} failed: {error}"))
+            })
+        })
+    }
 }
 
 impl Drop for CredentialFiles<'_> {
     fn drop(&mut self) {
-        for file in &self.written {
-            let _ = self.host.files.remove(file);
+        for file in &self.files {
+            let _ = self.host.files.remove(&file.path);
         }
     }
+}
+
+impl CredentialFile {
+    fn served<'p>(&self, profiles: &'p Profiles) -> Option<&'p Served> {
+        match &self.profile {
+            None => Some(profiles.root()),
+            Some(wanted) => profiles.named().find_map(|(name, served)| (name == wanted).then_some(served)),
+        }
+    }
+}
+
+fn project(served: &Served) -> Option<&str> {
+    served.credential().project().map(|project| project.id.as_str())
 }
 
 /// Writes the credential files and prints what leads clients here.
 fn announce<'a>(
     host: &'a Host,
     server: &Server,
-    secret: &Secret,
+    secret: Secret,
     secure: bool,
     as_json: bool,
     output: &Output,
 ) -> Result<CredentialFiles<'a>, Error> {
-    let mut files = CredentialFiles { host, written: Vec::new() };
-    let mut json = Map::new();
-    let mut text = String::new();
-    let served = server.profiles();
+    let mut files = CredentialFiles { host, secret, files: Vec::new() };
+    let profiles = server.profiles();
     for address in server.addresses() {
         let Address::Tcp(address) = address else {
             output.tell(format_args!(
@@ -166,45 +240,56 @@ fn announce<'a>(
             output.tell(format_args!("listening at https://{address}, for clients that show a certificate"));
             continue;
         }
-        let root = [(None, served.root())];
-        for (name, served) in
-            root.into_iter().chain(served.named().map(|(name, served)| (Some(name), served)))
-        {
-            let authority = name.map_or(address.to_string(), |name| format!("{address}/profiles/{name}"));
-            let project = served.credential().project().map(|project| project.id.as_str());
-            let content = credential_file::content(&format!("http://{authority}"), secret, project);
-            let path = place_of_file(host, address.port(), name)?;
-            host.files.write_private(&path, content.as_bytes()).map_err(|error| {
-                Error::internal(format!("writing the credential file {} failed: {error}", path.display()))
-            })?;
-            let place = Place {
-                authority: &authority,
-                file: Some(&path),
-                secret,
-                identity: served.identity(),
-                project,
-            };
-            let set = variables(&place, Via::usual(), &*host.environment).set;
-            files.written.push(path);
-            let set: BTreeMap<_, _> =
-                set.into_iter().map(|(name, value)| (name, value.to_string_lossy().into_owned())).collect();
-            if let Some(name) = name {
-                text += &format!("# profile {name}, in place of what stands above\n");
-            }
-            for (name, value) in &set {
-                text += &(Shell::Sh.set(name, value)? + "\n");
-            }
-            json.insert(name.unwrap_or("").to_owned(), json!(set));
+        let named = profiles.named().map(|(name, _)| Some(name.to_owned()));
+        for profile in std::iter::once(None).chain(named) {
+            let path = place_of_file(host, address.port(), profile.as_deref())?;
+            let authority =
+                profile.as_ref().map_or(address.to_string(), |name| format!("{address}/profiles/{name}"));
+            files.files.push(CredentialFile { path, authority, profile });
         }
+    }
+    files.write(&profiles)?;
+    print(&files, server, as_json, output)?;
+    Ok(files)
+}
+
+/// Prints the variables. What a shell reads as a whole sets those of the root; the others stand there to be taken out.
+fn print(files: &CredentialFiles<'_>, server: &Server, as_json: bool, output: &Output) -> Result<(), Error> {
+    let profiles = server.profiles();
+    let mut json = Map::new();
+    let mut text = String::new();
+    for file in &files.files {
+        let Some(served) = file.served(&profiles) else { continue };
+        let place = Place {
+            authority: &file.authority,
+            file: Some(&file.path),
+            secret: &files.secret,
+            identity: served.identity(),
+            project: project(served),
+        };
+        let set = variables(&place, Via::usual(), &*files.host.environment).set;
+        let set: BTreeMap<_, _> =
+            set.into_iter().map(|(name, value)| (name, value.to_string_lossy().into_owned())).collect();
+        let mut before = "";
+        if let Some(name) = &file.profile {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "# profile {name}, in place of what stands above, without the #:");
+            before = "#";
+        }
+        for (name, value) in &set {
+            let _ = writeln!(text, "{before}{}", Shell::Sh.set(name, value)?);
+        }
+        json.insert(file.profile.clone().unwrap_or_default(), json!(set));
     }
     if as_json {
         let addresses: Vec<_> = server.addresses().map(ToString::to_string).collect();
         let variables = json.remove("").unwrap_or(Value::Null);
-        output.json(&json!({ "listen": addresses, "variables": variables, "profiles": json }))?;
-    } else if !text.is_empty() {
-        output.data(text.trim_end())?;
+        output.json(&json!({ "listen": addresses, "variables": variables, "profiles": json }))
+    } else if text.is_empty() {
+        Ok(())
+    } else {
+        output.data(text.trim_end())
     }
-    Ok(files)
 }
 
 /// The credential file of a port: on this machine alone, since another may serve at the same port.

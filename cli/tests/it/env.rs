@@ -28,7 +28,8 @@ fn each_shell_gets_the_token_and_the_project() {
 fn github_masks_the_token_before_it_sets_it() {
     let machine = Machine::with_google().with_key();
     machine.run(["env", "--shell", "github"]).expect(2);
-    let file = machine.write("github.env", "BEFORE=1\n");
+    // What wrote this has not ended its line.
+    let file = machine.write("github.env", "BEFORE=1");
     let machine = machine.with("GITHUB_ENV", &file);
     let output = machine.run(["env", "--shell", "github"]).expect(0);
     let token = output.stdout.strip_prefix("::add-mask::").expect("a mask").trim();
@@ -36,4 +37,7 @@ fn github_masks_the_token_before_it_sets_it() {
     let written = std::fs::read_to_string(file).expect("the file");
     assert!(written.starts_with("BEFORE=1\n") && written.ends_with('\n'), "{written}");
     assert!(written.contains(&format!("\nEEDA_BEARER={token}\n")), "{written}");
+    let again = machine.run(["env", "--shell", "github"]).expect(0);
+    let twice = std::fs::read_to_string(machine.home().join("github.env")).expect("the file");
+    assert!(twice.starts_with(&written) && !twice.contains("\n\n"), "{again}\n{twice}");
 }

@@ -79,19 +79,27 @@ fn it_serves_until_it_is_told_to_stop() {
     }
 }
 
+/// Also where profiles stand beside it: what is read as a whole is not theirs.
 #[test]
 fn what_it_prints_can_be_sourced() {
     let machine = Machine::with_google().with_key();
-    let mut child = machine.command(["serve"]).stdout(Stdio::piped()).spawn().expect("it can be run");
+    machine.configure("[profiles.work]\nproject = \"work-project\"\n");
+    let mut command = machine.command(["serve", "--profiles", "work"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("it can be run");
     let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
     let mut text = String::new();
-    while !text.contains("export no_proxy=") {
-        output.read_line(&mut text).expect("a line");
+    while !text.contains("\n#export no_proxy=") {
+        assert_ne!(output.read_line(&mut text).expect("a line"), 0, "there is more to come\n{text}");
     }
-    let script = format!("{text}\nprintf %s \"$GCE_METADATA_HOST $EARTHENGINE_PROJECT\"");
-    let shown = Command::new("sh").args(["-c", &script]).env_clear().output().expect("there is sh");
-    let shown = String::from_utf8(shown.stdout).expect("UTF-8");
+    let sourced = |text: &str| {
+        let script = format!("{text}\nprintf %s \"$GCE_METADATA_HOST $EARTHENGINE_PROJECT\"");
+        let shown = Command::new("sh").args(["-c", &script]).env_clear().output().expect("there is sh");
+        String::from_utf8(shown.stdout).expect("UTF-8")
+    };
+    let shown = sourced(&text);
     assert!(shown.starts_with("127.0.0.1:") && shown.ends_with(" ee-auth-sandbox"), "{shown}");
+    let shown = sourced(&text.replace("\n#export", "\nexport"));
+    assert!(shown.ends_with("/profiles/work work-project"), "{shown}");
     kill_process(Pid::from_child(&child), Signal::TERM).expect("it runs");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }
@@ -142,11 +150,29 @@ fn profiles_have_paths_of_their_own_and_are_read_again() {
     while get(project) != "other-project" {
         assert!(start.elapsed().as_secs() < 30, "it reads the configuration again");
     }
+    let file = std::fs::read(serving.variable("GOOGLE_APPLICATION_CREDENTIALS")).expect("the file");
+    let file: serde_json::Value = serde_json::from_slice(&file).expect("JSON");
+    assert_eq!(file["quota_project_id"], "other-project", "earthengine-api takes it from there");
     // What is wrong is not taken over.
     machine.configure("projct = 1\n");
     serving.send(Signal::HUP);
     assert!(get(&format!("/{TOKEN}")).contains("ya29."));
     assert_eq!(serving.end(Signal::TERM), Some(0));
+}
+
+/// It is not another account that is served under the name.
+#[test]
+fn a_profile_that_is_not_there_is_an_error() {
+    let machine = Machine::with_google().with_key();
+    let none = machine.run(["serve", "--profiles", "nosuch", "--format", "json"]).expect(3);
+    assert_eq!((none.error()["code"].as_str(), none.stdout.as_str()), (Some("invalid.profile"), ""));
+    machine.write(".config/earthengine/home/credentials", machine.google().user().earthengine_file_json());
+    machine.configure("[profiles.work]\nchain = [\"persistent\"]\n");
+    let other = machine.run(["serve", "--profiles", "home,nosuch"]).expect(3);
+    assert!(other.stderr.contains("no profile nosuch") && other.stderr.contains("home, work"), "{other}");
+    // One that has a table alone is there. What is wrong with it is said of it.
+    let table = machine.run(["serve", "--profiles", "work"]).expect(4);
+    assert!(table.stderr.contains("profile work: "), "{table}");
 }
 
 #[test]

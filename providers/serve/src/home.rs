@@ -21,38 +21,45 @@ const LOGINS: [&str; 2] =
 const PREFIX: &str = ".ee-auth-home-";
 
 /// What on this machine would make earthengine-api do something else than use `credential` with its project, each in words
-/// for a person. `is_own` says that the credential is that very login.
-pub fn outranking_logins(host: &Host, credential: &Credential, is_own: bool) -> Vec<String> {
+/// for a person, with what hides it. `is_own` says that the credential is that very login; `isolated`, that the home directory
+/// is hidden already.
+pub fn outranking_logins(host: &Host, credential: &Credential, is_own: bool, isolated: bool) -> Vec<String> {
     let Some(home) = host.environment.directory(Directory::Home) else { return Vec::new() };
     let project = credential.project().map(|project| project.id.as_str());
     let read = |path: &Path| -> Option<Value> {
         let read = host.files.read(path, ee_auth_core::host::MAX_CREDENTIAL_FILE).ok()?;
         serde_json::from_slice(&read.bytes).ok()
     };
-    let mut found = Vec::new();
+    let isolate = "`ee-auth exec --isolate-home -- CMD` hides it";
     let login = home.join(LOGINS[0]);
-    let stored = read(&login).unwrap_or_default();
+    let stored = read(&login).filter(|_| !isolated).unwrap_or_default();
     if !is_own && stored["refresh_token"].as_str().is_some_and(|token| !token.is_empty()) {
-        found.push(format!(
-            "earthengine-api will use the login in {} in place of this credential",
+        return vec![format!(
+            "earthengine-api will use the login in {} in place of this credential; {isolate}",
             login.display()
-        ));
-        return found;
+        )];
     }
-    let adc = match variable(&*host.environment, "CLOUDSDK_CONFIG") {
-        Some(directory) => Path::new(&directory).join("application_default_credentials.json"),
-        None => home.join(LOGINS[1]),
-    };
     let other =
         |file: &Value, key: &str| file[key].as_str().filter(|id| Some(*id) != project).map(str::to_owned);
+    let says = |id: &str, path: &Path, hides: &str| {
+        vec![format!("earthengine-api will use the project {id}, which {} names; {hides}", path.display())]
+    };
     if let Some(id) = other(&stored, "project") {
-        found.push(format!("earthengine-api will use the project {id}, which {} names", login.display()));
-    } else if let (Some(id), Some(_)) =
-        (read(&adc).and_then(|file| other(&file, "quota_project_id")), project)
-    {
-        found.push(format!("earthengine-api will use the project {id}, which {} names", adc.display()));
+        return says(&id, &login, isolate);
     }
-    found
+    // Where the variable leads is left alone by a home directory that is hidden.
+    let (adc, hides) = match variable(&*host.environment, "CLOUDSDK_CONFIG") {
+        Some(directory) => (
+            Path::new(&directory).join("application_default_credentials.json"),
+            "`env -u CLOUDSDK_CONFIG ee-auth exec -- CMD` hides it",
+        ),
+        None if isolated => return Vec::new(),
+        None => (home.join(LOGINS[1]), isolate),
+    };
+    match (read(&adc).and_then(|file| other(&file, "quota_project_id")), project) {
+        (Some(id), Some(_)) => says(&id, &adc, hides),
+        _ => Vec::new(),
+    }
 }
 
 /// A directory that stands in for the home directory: everything in it is a link to what is there, but for the logins,

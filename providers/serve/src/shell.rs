@@ -1,7 +1,7 @@
 //! Variables as a shell, or what stands in for one, reads them.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -94,12 +94,20 @@ impl FromStr for Shell {
     }
 }
 
-/// Adds lines to the file that `GITHUB_ENV` names, from which GitHub Actions sets the variables of the steps to come.
+/// Adds lines to the file that `GITHUB_ENV` names, from which GitHub Actions sets the variables of the steps to come. A line
+/// of somebody else's that has no end gets one.
 ///
 /// # Errors
 /// The system's.
 pub fn append_to_github_env(file: &Path, lines: &str) -> io::Result<()> {
-    OpenOptions::new().append(true).create(true).open(file)?.write_all(lines.as_bytes())
+    let mut file = OpenOptions::new().read(true).append(true).create(true).open(file)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let end = if last == *b"\n" { "" } else { "\n" };
+    file.write_all(format!("{end}{lines}").as_bytes())
 }
 
 #[cfg(test)]

@@ -147,9 +147,8 @@ pub fn variables(place: &Place<'_>, via: Via, environment: &dyn Environment) -> 
             put(name, project);
         }
     }
-    let no_proxy = without_proxy(environment);
     for name in NO_PROXY {
-        put(name, &no_proxy);
+        put(name, &without_proxy(name, place.authority, environment));
     }
     if let Some(file) = place.file.filter(|_| via.uses_file()) {
         for name in ["GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE"] {
@@ -184,17 +183,29 @@ const PROJECT: [&str; 4] =
 /// The variables that name hosts to which no proxy leads. Programs differ in which spelling they read first.
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// This machine, and the hosts that are reached without a proxy anyway.
-fn without_proxy(environment: &dyn Environment) -> String {
-    let known = NO_PROXY.iter().find_map(|name| variable(environment, name));
+/// What `name` is to be: this machine, the endpoint's own address, and the hosts that are reached without a proxy anyway.
+/// Where only the other spelling is set, those that it names.
+fn without_proxy(name: &str, authority: &str, environment: &dyn Environment) -> String {
+    let known = [name].into_iter().chain(NO_PROXY).find_map(|name| variable(environment, name));
     // Next to other names, `*` no longer means all of them.
     if known.as_deref() == Some("*") {
         return "*".to_owned();
     }
     let known = known.unwrap_or_default();
-    let is_known = |host: &&str| known.split(',').any(|other| other.trim() == *host);
-    let missing = ["127.0.0.1", "localhost"].into_iter().filter(|host| !is_known(host));
-    missing.chain((!known.is_empty()).then_some(&*known)).collect::<Vec<_>>().join(",")
+    let mut hosts = vec!["127.0.0.1", "localhost"];
+    let address = authority.split_once('/').map_or(authority, |(address, _)| address);
+    if let Some((host, _)) = address.rsplit_once(':') {
+        // Programs differ in whether an IPv6 address stands in brackets here.
+        hosts.extend([host, host.trim_start_matches('[').trim_end_matches(']')]);
+    }
+    let mut missing: Vec<&str> = Vec::new();
+    for host in hosts {
+        if !missing.contains(&host) && !known.split(',').any(|other| other.trim() == host) {
+            missing.push(host);
+        }
+    }
+    missing.extend((!known.is_empty()).then_some(&*known));
+    missing.join(",")
 }
 
 #[cfg(test)]
@@ -249,7 +260,28 @@ mod tests {
         ] {
             let fake =
                 known.into_iter().fold(Fake::new(), |fake, value| fake.with_variable("no_proxy", value));
-            assert_eq!(changes(Via::File, &fake).set["NO_PROXY"], wanted);
+            for name in NO_PROXY {
+                assert_eq!(changes(Via::File, &fake).set[name], wanted);
+            }
+        }
+        // Each spelling keeps its own, where both are set.
+        let both = Fake::new().with_variable("NO_PROXY", "a.example").with_variable("no_proxy", "*");
+        let set = changes(Via::File, &both).set;
+        assert_eq!(
+            (&*set["NO_PROXY"], &*set["no_proxy"]),
+            ("127.0.0.1,localhost,a.example".as_ref(), "*".as_ref())
+        );
+    }
+
+    #[test]
+    fn so_is_wherever_the_endpoint_is() {
+        let fake = Fake::new();
+        for (authority, wanted) in [
+            ("127.0.0.1:9/profiles/work", "127.0.0.1,localhost"),
+            ("127.0.0.7:9", "127.0.0.1,localhost,127.0.0.7"),
+            ("[::1]:9/profiles/work", "127.0.0.1,localhost,[::1],::1"),
+        ] {
+            assert_eq!(without_proxy("no_proxy", authority, &*fake.host().environment), wanted);
         }
     }
 }

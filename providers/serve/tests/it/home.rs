@@ -125,18 +125,35 @@ fn two_at_once_do_not_see_each_other() {
 fn logins_that_would_be_used_are_told_of() {
     let login = "/home/user/.config/earthengine/credentials";
     let adc = "/home/user/.config/gcloud/application_default_credentials.json";
-    let told = |fake: &Fake, own| {
+    let told = |fake: &Fake, own, isolated| {
         let credential = credential(fake, &Exchanges::default(), None);
-        outranking_logins(&fake.host(), &credential, own).join("\n")
+        outranking_logins(&fake.host(), &credential, own, isolated).join("\n")
     };
     let with_login = Fake::new().with_file(login, r#"{"refresh_token":"x","project":"my-project"}"#);
-    assert!(told(&with_login, false).contains(login));
-    assert_eq!(told(&with_login, true), "");
+    assert!(told(&with_login, false, false).contains(login));
+    assert_eq!(told(&with_login, true, false), "");
+    assert_eq!(told(&with_login, false, true), "", "it is hidden");
     for (path, content) in [(login, r#"{"project":"other"}"#), (adc, r#"{"quota_project_id":"other"}"#)] {
-        let said = told(&Fake::new().with_file(path, content), false);
-        assert!(said.contains("other") && said.contains(path), "{said}");
+        let fake = Fake::new().with_file(path, content);
+        let said = told(&fake, false, false);
+        assert!(said.contains("other") && said.contains(path) && said.contains("--isolate-home"), "{said}");
+        assert_eq!(told(&fake, false, true), "");
     }
     for content in ["{", "{}", "[]", r#"{"project":"my-project"}"#, r#"{"refresh_token":""}"#] {
-        assert_eq!(told(&Fake::new().with_file(login, content), false), "", "{content}");
+        assert_eq!(told(&Fake::new().with_file(login, content), false, false), "", "{content}");
+    }
+}
+
+/// A variable leads there, and not the home directory.
+#[test]
+fn gclouds_own_directory_is_not_hidden_with_the_home_directory() {
+    let fake = Fake::new().with_variable("CLOUDSDK_CONFIG", "/home/user/gcloud").with_file(
+        "/home/user/gcloud/application_default_credentials.json",
+        r#"{"quota_project_id":"other"}"#,
+    );
+    let credential = credential(&fake, &Exchanges::default(), None);
+    for isolated in [false, true] {
+        let said = outranking_logins(&fake.host(), &credential, false, isolated).join("\n");
+        assert!(said.contains("project other") && said.contains("env -u CLOUDSDK_CONFIG"), "{said}");
     }
 }
