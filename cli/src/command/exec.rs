@@ -41,9 +41,9 @@ pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error>
     Ok(ended.exit_code())
 }
 
-/// Says what may have been an attack, or is why the command did not get a token.
+/// Says what may have been an attack, or is why the command did not get what it asked for.
 pub(super) fn tell_of_refusals(refusals: &[(Refusal, u64)]) {
-    for (refusal, count) in refusals.iter().filter(|(refusal, _)| *refusal != Refusal::Path) {
+    for (refusal, count) in refusals {
         log::info!("{count} requests {} were refused", refusal.reason());
     }
 }

@@ -167,10 +167,6 @@ fn what_was_ignored_stays_ignored() {
 #[test]
 fn the_command_learns_that_the_helper_was_killed() {
     let machine = machine();
-    // A directory of its own: the next `exec` elsewhere removes what a killed one has left.
-    let temporary = machine.home().join("temporary");
-    std::fs::create_dir(&temporary).expect("it can be made");
-    let machine = machine.with("TMPDIR", temporary);
     let (mut child, mut output) = start(
         &machine,
         "trap 'echo told; exit' TERM; echo $$; echo $GOOGLE_APPLICATION_CREDENTIALS; while :; do sleep 0.05; done",
@@ -234,8 +230,7 @@ fn ctrl_c_ends_the_loop_around_it_too() {
         return;
     }
     let machine = machine();
-    let temporary = machine.home().join("temporary");
-    std::fs::create_dir(&temporary).expect("it can be made");
+    let temporary = machine.temporary();
     let script = r#"for turn in 1 2; do
         "$PROGRAM" exec -- sh -c 'echo "begun, with $(ls "$TMPDIR")" >&2; exec sleep 1000'
         echo "after $turn" >&2
@@ -244,14 +239,14 @@ fn ctrl_c_ends_the_loop_around_it_too() {
     let program = machine.command(["exec"]);
     command.args(["-c", script]).env_clear().current_dir(machine.working());
     command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env("PROGRAM", crate::support::PROGRAM).env("TMPDIR", &temporary);
+    command.env("PROGRAM", crate::support::PROGRAM);
     let mut session = ee_auth_terminal::Session::start(command);
     session.sees("begun, with ee-auth-");
     session.types("\u{3}");
     let ended = session.ends();
     assert!(!ended.screen.contains("after"), "{}", ended.screen);
     assert_eq!(ended.status, 128 + 2);
-    assert_eq!(std::fs::read_dir(&temporary).expect("a directory").count(), 0, "it has tidied up");
+    assert_eq!(std::fs::read_dir(temporary).expect("a directory").count(), 0, "it has tidied up");
 }
 
 #[test]
