@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ee_auth_core::{ExposeSecret as _, Secret};
+use ee_auth_core::{Error, ExposeSecret as _, Secret};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request};
@@ -79,7 +79,7 @@ async fn introspection(request: Request<Incoming>, served: Arc<Served>) -> Resul
 }
 
 /// Compute Engine's metadata server, as far as clients use it.
-async fn metadata(path: &str, query: &str, served: &Served) -> Result<Answer, Refusal> {
+async fn metadata(path: &str, query: &str, served: &Arc<Served>) -> Result<Answer, Refusal> {
     let texts = &served.texts;
     let fixed = |body: &'static str| Ok(text(Bytes::from_static(body.as_bytes())));
     let path = match path {
@@ -106,7 +106,7 @@ async fn metadata(path: &str, query: &str, served: &Served) -> Result<Answer, Re
 }
 
 /// Below `instance/service-accounts/`: `default` or the account's name, and what is asked of it.
-async fn account(path: &str, query: &str, served: &Served) -> Result<Answer, Refusal> {
+async fn account(path: &str, query: &str, served: &Arc<Served>) -> Result<Answer, Refusal> {
     let (name, key) = path.split_once('/').unwrap_or((path, ""));
     if name != "default" && percent_decode_str(name).decode_utf8_lossy() != served.identity() {
         return Err(Refusal::Path);
@@ -132,11 +132,14 @@ async fn account(path: &str, query: &str, served: &Served) -> Result<Answer, Ref
 }
 
 /// `identity?audience=A`: an ID token, as text. Its `format` is always `full`, which says more than `standard`.
-async fn identity(query: &str, served: &Served) -> Answer {
+async fn identity(query: &str, served: &Arc<Served>) -> Answer {
     let Some(audience) = parameter(query, "audience").filter(|audience| !audience.is_empty()) else {
         return no_audience();
     };
-    match served.id_token(&audience).await {
+    // Clients give up after three seconds and ask again. What was begun for them is gone on with, and is there by then.
+    let (served, audience) = (served.clone(), audience.into_owned());
+    let token = tokio::spawn(async move { served.id_token(&audience).await });
+    match token.await.unwrap_or_else(|error| Err(Error::internal(error.to_string()))) {
         Ok(jwt) => text(jwt),
         // gcloud asks everyone, and goes on without.
         Err(error) if error.code() == "invalid.id_token" => no_identity(&error),

@@ -1,5 +1,7 @@
 //! Compute Engine's metadata protocol: every path that a client was seen to ask for.
 
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
@@ -7,7 +9,7 @@ use ee_auth_core::{Error, ProfileName};
 use ee_auth_serve::{Profiles, Refusal, Served};
 use serde_json::json;
 
-use crate::support::{LIFETIME, Machine, credential};
+use crate::support::{LIFETIME, Machine, credential, request};
 
 const SCOPES: [&str; 4] = ["earthengine", "cloud-platform", "drive", "devstorage.full_control"];
 
@@ -177,6 +179,26 @@ fn many_that_want_one_id_token_make_one_exchange() {
             assert_eq!(client.join().unwrap(), "jwt-1-a");
         }
     });
+    assert_eq!(machine.exchanges.made(), 1);
+}
+
+/// As google-auth does after three seconds.
+#[test]
+fn who_gives_up_and_asks_again_gets_the_id_token_that_was_asked_for() {
+    let machine = Machine::new();
+    let held = machine.exchanges.hold();
+    let mut first = machine.connect();
+    let host = format!("Host: {}", machine.address);
+    let question = request("GET", &format!("{IDENTITY}?audience=a"), &["Metadata-Flavor: Google", &host], "");
+    first.write_all(question.as_bytes()).unwrap();
+    while machine.exchanges.made() == 0 {
+        thread::yield_now();
+    }
+    // Its end is noticed: the server closes the connection, without an answer.
+    first.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(first.read_to_end(&mut Vec::new()).unwrap(), 0);
+    drop(held);
+    assert_eq!(machine.get(&format!("{IDENTITY}?audience=a")).body, "jwt-1-a");
     assert_eq!(machine.exchanges.made(), 1);
 }
 

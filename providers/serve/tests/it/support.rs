@@ -3,7 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, TryLockError};
+use std::task::Poll;
 use std::time::Duration;
 
 use ee_auth_core::host::BoxFuture;
@@ -71,7 +72,16 @@ impl TokenSource for Exchanges {
     ) -> BoxFuture<'a, Result<IdToken, Error>> {
         Box::pin(async move {
             let number = self.0.made.fetch_add(1, Ordering::SeqCst) + 1;
-            drop(self.0.gate.lock().unwrap());
+            // On the server's own thread, which others are answered by meanwhile.
+            let open = || !matches!(self.0.gate.try_lock(), Err(TryLockError::WouldBlock));
+            std::future::poll_fn(|context| {
+                if open() {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
             if let Some(error) = &*self.0.failure.lock().unwrap() {
                 return Err(error.clone());
             }
