@@ -17,25 +17,22 @@ use unix::run;
 #[derive(Debug)]
 #[must_use = "this process is to end in the same way"]
 pub struct Ended {
+    /// As a shell has it: 128 + n where signal n ended the command, 127 where there is no such program, 126 where it cannot be
+    /// run.
     status: i32,
     /// Whether it was by a Ctrl-C at the terminal.
     interrupted: bool,
 }
 
 impl Ended {
-    /// The exit status as a shell has it: 128 + n where signal n ended the command, 127 where there is no such program, 126
-    /// where it cannot be run.
-    pub fn status(&self) -> i32 {
-        self.status
-    }
-
-    /// What `main` is to return, so that this process ends as the command did. Does not return where that was by a Ctrl-C at
-    /// the terminal: a shell goes on with its script, or its loop, after any exit status, and gives it up where Ctrl-C has
-    /// ended what it waited for. So all that is to be tidied up has to be by then.
+    /// What `main` is to return, so that this process ends as the command did: with the exit status that a shell would have of
+    /// it. Does not return where a Ctrl-C at the terminal was the end: a shell goes on with its script, or its loop, after any
+    /// exit status, and gives it up where the signal has ended what it waited for. So all that is to be tidied up has to be
+    /// by then.
     pub fn exit_code(self) -> ExitCode {
-        #[cfg(unix)]
         if self.interrupted {
             // Where the signal does not end this process after all, the status is as good as can be.
+            #[cfg(unix)]
             let _ = signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGINT);
         }
         // A status that does not fit is one of Windows's.
