@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ee_auth_core::host::{Command, Conversation, Host, Output, ProcessError, Reply, Variables};
-use ee_auth_core::{BoxFuture, Error, Look, TokenKey};
+use ee_auth_core::{BoxFuture, Error, Look, Secret, TokenKey};
 use ee_auth_plugin_protocol::services::{MAX_EVENTS, Services as HostServices};
 use ee_auth_plugin_protocol::trust::{self, Pin};
 use ee_auth_plugin_protocol::{Answer, MAX_ANSWER, Request, Transport, variables, words};
@@ -88,9 +88,16 @@ impl Isolated {
         Ok(program.clone())
     }
 
-    fn answer(&self, request: &Request, output: Output, host: &Host) -> Result<Answer, Error> {
-        let secrets =
+    fn answer(
+        &self,
+        request: &Request,
+        output: Output,
+        host: &Host,
+        handed: Vec<Secret>,
+    ) -> Result<Answer, Error> {
+        let mut secrets =
             words::secrets(&*host.environment, &self.environment, &request.config.0, &output.stdout);
+        secrets.extend(handed);
         words::note(&self.name, &output.stderr, &secrets);
         let complaint = words::complaint(&output.stderr, &secrets);
         let with_complaint = |message: String| match &complaint {
@@ -141,9 +148,9 @@ impl Transport for Isolated {
                 request.deadline,
             )
             .interactive(request.interactive);
-            let events = Box::new(Events { services, events: 0 });
+            let events = Box::new(Events { services: services.clone(), events: 0 });
             match host.processes.converse(self.command(host, request, program.clone()), Some(events)).await {
-                Ok(output) => self.answer(request, output, host),
+                Ok(output) => self.answer(request, output, host, services.handed()),
                 Err(ProcessError::Timeout(_)) => Err(crate::timeout(request.deadline)),
                 Err(ProcessError::TooMuchOutput(most)) => {
                     Err(breach("too_large", format!("it wrote more than {most} bytes")))

@@ -116,10 +116,11 @@ impl Executable {
             output_limit: MAX_ANSWER,
         };
         let program = command.program.display().to_string();
-        let mut output = start(host, command, with).await?;
+        let mut output = start(host, command, with.clone()).await?;
         // A person knows the file that they named, and not its copy.
         output.stderr = output.stderr.replace(&program, &self.place());
-        let secrets = self.secrets(host, request, &output.stdout);
+        let mut secrets = self.secrets(host, request, &output.stdout);
+        secrets.extend(with.iter().flat_map(Dialogue::handed));
         words::note(&self.0.name, &output.stderr, &secrets);
         let answer = match protocol {
             Protocol::EeAuth | Protocol::Events => {

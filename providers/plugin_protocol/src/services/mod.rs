@@ -10,6 +10,7 @@ mod prompt;
 mod store;
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ee_auth_core::Secret;
@@ -34,6 +35,8 @@ pub struct Services {
     http_hosts: Vec<String>,
     interactive: bool,
     deadline: SystemTime,
+    /// The secrets that were handed over: what a person typed unseen, and what was kept. Shared by all copies.
+    handed: Arc<Mutex<Vec<Secret>>>,
 }
 
 impl Services {
@@ -48,7 +51,17 @@ impl Services {
             http_hosts: Vec::new(),
             interactive: false,
             deadline,
+            handed: Arc::default(),
         }
+    }
+
+    /// The secrets that the plugin has had through these services or their copies: its standard error must not show them.
+    pub fn handed(&self) -> Vec<Secret> {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn hands(&self, secret: &str) {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner).push(Secret::from(secret));
     }
 
     /// The same services, with requests to these hosts, as [`Manifest::http_hosts`](crate::Manifest::http_hosts) names them.

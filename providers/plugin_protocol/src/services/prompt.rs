@@ -62,6 +62,9 @@ impl Services {
                     };
                     Refused::new(RefusalCode::InteractionRequired, message)
                 })?;
+                if kind == "secret" {
+                    self.hands(answer.expose_secret());
+                }
                 reply.insert("answer".to_owned(), json!(answer.expose_secret()));
             }
         }

@@ -37,6 +37,7 @@ impl Services {
         match text(event, "op")? {
             "get" => {
                 let value = self.entries(&path)?.get(key).cloned().unwrap_or(Value::Null);
+                self.hands(value.as_str().unwrap_or_default());
                 reply.insert("value".to_owned(), value);
             }
             "set" => {
@@ -44,6 +45,7 @@ impl Services {
                 if value.len() > MAX_VALUE {
                     return Err(Refused::invalid(format!("`value` must have at most {MAX_VALUE} bytes")));
                 }
+                self.hands(value);
                 let _lock = self.lock(&path).await;
                 let mut entries = self.entries(&path)?;
                 entries.insert(key.to_owned(), json!(value));
