@@ -248,6 +248,24 @@ pub(crate) fn chain(config: &Config, passed: bool) -> Result<Chain, Error> {
     Ok(Chain::new(members))
 }
 
+/// The providers that the chain asks: its own, each behind those that its options name. The configuration has no cycles.
+pub(crate) fn asked(config: &Config) -> Vec<&ProviderConfig> {
+    fn add<'a>(config: &'a Config, declared: &'a ProviderConfig, asked: &mut Vec<&'a ProviderConfig>) {
+        for option in declared.kind.options.iter().filter(|option| option.value == OptionType::Provider) {
+            let named = declared.options.string(option.name).and_then(|name| config.providers.get(&name));
+            if let Some(named) = named {
+                add(config, named, asked);
+            }
+        }
+        if !asked.iter().any(|other| other.name == declared.name) {
+            asked.push(declared);
+        }
+    }
+    let mut asked = Vec::new();
+    config.chain_providers().for_each(|declared| add(config, declared, &mut asked));
+    asked
+}
+
 /// A provider of the configuration, and before it those that its options name. The configuration has no cycles.
 ///
 /// # Errors

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use ee_auth_config::{Config, Origin, default_profile, set_default_profile};
 use ee_auth_core::{
-    Error, Exchange, Finding, Host, Outcome, ProfileName, ProjectCandidate, Provider, Search, Settings,
-    resolve_project,
+    Error, Finding, Host, Outcome, ProfileName, ProjectCandidate, Provider, Search, Settings, resolve_project,
 };
 use ee_auth_google::revocation;
 use ee_auth_persistent::{self as persistent, KeyringLogins, Persistent};
@@ -14,7 +13,7 @@ use ee_auth_persistent::{self as persistent, KeyringLogins, Persistent};
 pub use ee_auth_persistent::Removed;
 
 use crate::Resolver;
-use crate::resolver::member;
+use crate::resolver::{asked, member};
 
 /// What became of a stored credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,20 +71,25 @@ pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
 /// A provider that keeps what its login obtained, by name, and how its logout ended.
 pub type LoggedOutElsewhere = (String, Result<(), Error>);
 
-/// Has the providers of the chain that keep what their logins obtained, as plugins do, forget it.
+/// Has the providers that the chain asks and that keep what their logins obtained, as plugins do, forget it; a token of theirs
+/// that is kept here goes with it.
 ///
 /// # Errors
 /// Those of the configuration. What a provider fails with is in the list.
 pub fn log_out_elsewhere(resolver: &Resolver) -> Result<Vec<LoggedOutElsewhere>, Error> {
     let config = resolver.load()?;
-    let exchange = Exchange { host: resolver.host().clone(), settings: config.settings() };
+    let search = Search::new(resolver.host().clone(), config.settings());
+    let exchange = search.exchange();
     let mut done = Vec::new();
-    for declared in config.chain_providers() {
+    for declared in asked(&config) {
         let member = member(&config, declared)?;
         let Some(login) = member.provider.login() else { continue };
         match pollster::block_on(login.log_out(&exchange)) {
             Ok(false) => {}
-            Ok(true) => done.push((member.name, Ok(()))),
+            Ok(true) => {
+                forget_kept(resolver, &config, &search, &*member.provider)?;
+                done.push((member.name, Ok(())));
+            }
             Err(error) => {
                 let error = error.of_provider(&member.name);
                 done.push((member.name, Err(error)));
@@ -93,6 +97,25 @@ pub fn log_out_elsewhere(resolver: &Resolver) -> Result<Vec<LoggedOutElsewhere>,
         }
     }
     Ok(done)
+}
+
+/// Removes the token of a plugin that is kept between processes: whoever signs in or out means what comes after it.
+///
+/// # Errors
+/// Those of the configuration.
+pub(crate) fn forget_kept(
+    resolver: &Resolver,
+    config: &Config,
+    search: &Search,
+    provider: &dyn Provider,
+) -> Result<(), Error> {
+    #[cfg(feature = "exec")]
+    if let (Some(key), Some(store)) = (crate::plugins::token_key(provider, search), resolver.store(config)?) {
+        store.remove(&key);
+    }
+    #[cfg(not(feature = "exec"))]
+    let _ = (resolver, config, search, provider);
+    Ok(())
 }
 
 const REMOVE_ONLY: &str = "nothing was removed, and nothing revoked: it cannot be read. `ee-auth logout` without --revoke removes \

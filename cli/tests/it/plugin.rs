@@ -143,6 +143,66 @@ fn plugins_take_part_in_what_the_chain_does() {
 }
 
 #[test]
+fn a_kept_token_does_not_outlive_a_login_or_a_logout() {
+    let machine = Machine::new();
+    let plugin = machine.script(
+        "plugins/signed",
+        r#"read -r request
+case $request in
+*'"op":"describe"'*) echo '{"version":1,"success":true,"name":"signed","ops":["get","login","logout"]}' ;;
+*'"op":"login"'*) echo x >> "$HOME/who"; echo '{"version":1,"success":true}' ;;
+*'"op":"logout"'*) rm -f "$HOME/who"; echo '{"version":1,"success":true}' ;;
+*) [ -e "$HOME/who" ] || { echo '{"version":1,"success":false,"code":"not_found","message":"nobody"}'; exit; }
+  echo "{\"version\":1,\"success\":true,\"access_token\":\"of-$(wc -l < "$HOME/who" | tr -d ' ')\",\"expiration_time\":$(($(date +%s) + 3600)),\"cache\":\"expires\"}" ;;
+esac"#,
+    );
+    machine.configure(&format!(
+        "chain = [\"signed\"]\n[providers.signed]\nkind = \"exec\"\ncommand = [{plugin:?}]\n"
+    ));
+    machine.write("who", "x\n");
+    assert_eq!(machine.run(["token"]).expect(0).stdout, "of-1\n");
+    machine.write("who", "x\nx\n");
+    assert_eq!(machine.run(["token"]).expect(0).stdout, "of-1\n", "it is kept");
+    // Google is not there to say whose it is.
+    machine.run(["login", "--mode", "signed"]);
+    assert_eq!(machine.run(["token"]).expect(0).stdout, "of-3\n");
+    machine.run(["logout"]).expect(0);
+    machine.run(["token"]).expect(4);
+
+    // What another provider takes its credential from logs out as well.
+    machine.write("who", "x\n");
+    machine.configure(&format!(
+        "chain = [\"robot\"]\n[providers.signed]\nkind = \"exec\"\ncommand = [{plugin:?}]\n\
+         [providers.robot]\nkind = \"impersonate\"\nsource = \"signed\"\ntarget = \"robot@p.iam.gserviceaccount.com\"\n"
+    ));
+    let out = machine.run(["logout", "--format", "json"]).expect(0).json();
+    assert_eq!(out["plugins"][0], "signed");
+    assert!(!machine.home().join("who").exists());
+}
+
+#[test]
+fn a_plugin_that_is_added_again_stays_as_it_was_declared() {
+    let machine = Machine::new();
+    let plugin = machine.script("plugins/printer", "echo \"$1-$SHOP\"");
+    let file = plugin.to_str().expect("UTF-8");
+    let first = ["--protocol", "token-stdout", "--env", "SHOP", "--chain", "--yes", "--", "t0ken"];
+    machine.run([&["plugin", "add", file][..], &first].concat()).expect(0);
+    let before = fs::read_to_string(machine.user_file()).expect("it is there");
+    machine.script("plugins/printer", "echo \"$1-$SHOP\" # newer");
+    machine.run(["token"]).expect(7);
+    let output = machine.run(["plugin", "add", file, "--yes"]).expect(0);
+    assert!(!output.stderr.contains("next:"), "it is in the chain: {output}");
+    assert_eq!(machine.run(["token"]).expect(0).stdout, "t0ken-\n");
+    let after = fs::read_to_string(machine.user_file()).expect("it is there");
+    let but_pin =
+        |text: &str| text.lines().filter(|line| !line.starts_with("sha256")).collect::<Vec<_>>().join("\n");
+    assert_eq!(but_pin(&before), but_pin(&after));
+    assert_ne!(before, after);
+    machine.run(["plugin", "add", file, "--yes", "--", "other"]).expect(0);
+    assert_eq!(machine.run(["token"]).expect(0).stdout, "other-\n");
+}
+
+#[test]
 fn what_cannot_be_a_plugin_is_not_added() {
     let machine = Machine::new();
     let garbage = machine.script("plugins/garbage", "echo hello");

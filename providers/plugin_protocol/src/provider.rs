@@ -47,9 +47,16 @@ impl PluginProvider {
         }
     }
 
-    /// The file that runs, for a person.
-    pub fn place(&self) -> String {
-        self.0.transport.place()
+    /// The file that runs, where it is on this machine; `None` where no place for it is known.
+    pub fn file(&self, host: &Host) -> Option<PathBuf> {
+        self.0.transport.file(host)
+    }
+
+    /// Under what its tokens are kept where a store has them; `None` where they are not to be kept.
+    pub fn token_key(&self, search: &Search) -> Option<TokenKey> {
+        let mut key = self.0.key(search, &search.scopes())?;
+        key.complete(self.kind().name, &search.settings().universe_domain);
+        Some(key)
     }
 
     pub(crate) fn plugin(&self) -> &Plugin {

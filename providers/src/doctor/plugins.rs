@@ -9,11 +9,11 @@ use ee_auth_plugin_protocol::{Op, PluginProvider, trust};
 use super::examination::Examination;
 use super::{Check, Finding, Level, Rule, Run};
 use crate::plugins::is_plugin;
-use crate::resolver::member;
+use crate::resolver::{asked, member};
 
 pub(super) const CHECK: Check = Check {
     name: "plugins",
-    summary: "Declared plugins: the file, its owner and permissions, its pin; of those in the chain, what they say that they are",
+    summary: "Declared plugins: the file, its owner and permissions, its pin; of those that the chain asks, what they say that they are",
     rules: &[&UNTRUSTED, &BROKEN, &NO_GET, &UNPINNED],
     run: Run::Ask(ask),
 };
@@ -93,8 +93,8 @@ async fn of_plugin(examination: &Examination<'_>, declared: &ProviderConfig) -> 
         let fix = format!("`ee-auth plugin add {} --name {name}`", file.display());
         findings.push(finding.fix(fix).at(&declared.declared_in));
     }
-    // What is not in the chain is not run by anything but a command that names it. Protocols of others know no manifest.
-    let in_chain = config.chain_providers().any(|provider| provider.name == *name);
+    // What the chain does not ask is not run by anything but a command that names it. Protocols of others know no manifest.
+    let in_chain = asked(config).iter().any(|provider| provider.name == *name);
     let own_protocol =
         declared.options.string("protocol").is_none_or(|name| name == "ee-auth" || name == "events");
     let has_failed = examination

@@ -18,6 +18,7 @@ pub use report::{LoginReport, UnfinishedLogin};
 
 use crate::Resolver;
 use crate::login::mode::{Mode, choose};
+use crate::stored::forget_kept;
 
 /// A login, to be run. Made by [`Resolver::login`].
 ///
@@ -163,6 +164,9 @@ impl Login {
             return Ok(LoginOutcome::Unfinished(UnfinishedLogin::new(mode, unfinished)));
         }
         let logged_in = with_project(config, logged_in);
+        if let LoggedIn::Elsewhere(_) = logged_in {
+            forget_kept(&self.resolver, config, search, &*mode.provider)?;
+        }
         let settled = settle(search, &mode.provider, logged_in).await?;
         let mut report = LoginReport::new(config, search, &request.exchange, mode, settled).await;
         report.warn_of_another(&self.resolver).await;
