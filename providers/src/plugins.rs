@@ -82,6 +82,8 @@ pub struct Candidate {
     pub path: PathBuf,
     /// What its table would say.
     pub options: Options,
+    /// What it says already, if [`Candidate::take_over`] found it.
+    pub before: Options,
 }
 
 impl Candidate {
@@ -112,7 +114,37 @@ impl Candidate {
         }
         options.set("sha256", OptionValue::String(Pin::of(&read.bytes).to_string()));
         let name = name.map_or_else(|| name_of(path), str::to_owned);
-        Ok(Self { name, kind, path: path.to_owned(), options })
+        Ok(Self { name, kind, path: path.to_owned(), options, before: Options::default() })
+    }
+
+    /// Takes over what `file`, an ee-auth.toml, says of the provider of this name already: its arguments, its protocol, what it is
+    /// handed. The file that runs and its pin stay as they are, and what was said of how the one before had to run is left out.
+    ///
+    /// # Errors
+    /// Those of the configuration.
+    pub fn take_over(&mut self, resolver: &Resolver, file: &Path) -> Result<(), Error> {
+        let config = resolver.load()?;
+        let before = config.providers.get(&self.name).filter(|before| {
+            before.kind.name == self.kind.name
+                && matches!(&before.declared_in, Origin::File { path, .. } if **path == *file)
+        });
+        let Some(before) = before else { return Ok(()) };
+        for (name, value) in before.options.iter().filter(|(name, _)| *name != "in_place") {
+            match (name, value) {
+                ("command", OptionValue::Strings(words)) => {
+                    let arguments = words.iter().skip(1).cloned();
+                    let command = self.options.strings(name).unwrap_or_default();
+                    self.options
+                        .set(name, OptionValue::Strings(command.into_iter().chain(arguments).collect()));
+                }
+                _ if !self.options.iter().any(|(known, _)| known == name) => {
+                    self.options.set(name, value.clone());
+                }
+                _ => {}
+            }
+        }
+        self.before = before.options.clone();
+        Ok(())
     }
 
     /// Runs the conformance suite on it. Blocks.

@@ -1,10 +1,10 @@
 //! `ee-auth plugin add`
 
-use ee_auth::config::{self, Flags};
 use ee_auth::host::{FileReadError, Presence};
 use ee_auth::plugins::{Candidate, OptionValue, Report, Verdict};
 use ee_auth::{Error, ExposeSecret, Host, Outcome, Resolver};
 use serde_json::json;
+use std::path::PathBuf;
 
 use super::{check, table};
 use crate::output::{GOOD, NEXT, Output, STRONG, styled};
@@ -20,19 +20,17 @@ pub(super) struct Wish {
 
 pub(super) fn run(
     resolver: &Resolver,
-    flags: &Flags,
+    file: Option<PathBuf>,
     candidate: Candidate,
     wish: &Wish,
     output: &Output,
 ) -> Result<(), Error> {
     let as_json = output.is_json()?;
     let host = resolver.host();
-    let file = config::user_file(host, flags)?
-        .ok_or_else(|| {
-            Error::invalid("home", "no home directory is known, so there is no place for ee-auth.toml")
-                .hint("set HOME, or name the file with --config")
-        })?
-        .value;
+    let file = file.ok_or_else(|| {
+        Error::invalid("home", "no home directory is known, so there is no place for ee-auth.toml")
+            .hint("set HOME, or name the file with --config")
+    })?;
     // Where the file is a link, what it leads to is changed, and the link stays.
     let file = host.files.canonical(&file).unwrap_or(file);
     let before = match host.files.read(&file, MAX_CONFIG) {
@@ -54,21 +52,29 @@ pub(super) fn run(
             "plugin",
             format!("{} is not a plugin yet; nothing was written", candidate.path.display()),
         )
-        .hint(
-            "mend what failed, and try again; for a program that prints a token, use --protocol token-stdout",
-        )
+        .hint(match candidate.kind.name {
+            "exec" => {
+                "mend what failed, and try again; for a program that prints a token, use --protocol token-stdout"
+            }
+            _ => "mend what failed, and try again",
+        })
     })?;
+    let words = [described.plugin_version.as_deref(), described.description.as_deref()];
+    let words = words
+        .into_iter()
+        .flatten()
+        .filter(|words| !words.is_empty())
+        .fold(String::new(), |said, words| said + " " + words);
     output.tell(format_args!(
-        "\n{} {} {}\n{}{}",
+        "\n{}{words}\n{}{}",
         styled(STRONG, &described.name),
-        described.plugin_version.as_deref().unwrap_or_default(),
-        described.description.as_deref().unwrap_or_default(),
         format_args!("  it can: {}\n", described.ops.join(", ")),
         match &described.http_hosts[..] {
             [] => String::new(),
             hosts => format!("  it asks: {}\n", hosts.join(", ")),
         },
     ));
+    let in_chain = wish.chain || resolver.load()?.chain_providers().any(|other| other.name == candidate.name);
     let (after, added) = table::with(&before, &candidate, wish.chain)
         .map_err(|error| error.in_place(&file.display().to_string()))?;
     output.tell(format_args!("to be written into {}:\n\n{}", file.display(), added.trim_end()));
@@ -86,14 +92,14 @@ pub(super) fn run(
             "file": candidate.path,
             "sha256": candidate.options.string("sha256"),
             "written": file,
-            "in_chain": wish.chain,
+            "in_chain": in_chain,
             "manifest": check::manifest(&report),
             "checks": check::checks(&report),
         }));
     }
     output.data(&candidate.name)?;
     output.tell(format_args!("\n{} {}", styled(GOOD, "Written:"), file.display()));
-    if !wish.chain {
+    if !in_chain {
         output.tell(format_args!(
             "{} put \"{}\" into `chain` in that file, where it is to be asked",
             styled(NEXT, "next:"),

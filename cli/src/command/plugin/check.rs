@@ -24,7 +24,7 @@ pub(super) fn run(
     let report = if is_name {
         plugins::check(resolver, &target.to_string_lossy())?
     } else {
-        candidate(resolver, target, None, options)?.check(resolver)?
+        candidate(resolver, target, None, None, options)?.check(resolver)?
     };
     if as_json {
         output.json(&json!({ "conformant": report.is_conformant(), "manifest": manifest(&report), "checks": checks(&report) }))?;

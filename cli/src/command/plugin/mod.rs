@@ -9,7 +9,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use ee_auth::config::Flags;
+use ee_auth::config::{self, Flags};
 use ee_auth::host::Directory;
 use ee_auth::plugins::{Candidate, OptionValue};
 use ee_auth::{Error, Outcome, Resolver};
@@ -27,8 +27,9 @@ pub(crate) fn run(
     let done = |()| ExitCode::SUCCESS;
     match options {
         Plugin::Add { file, name, chain, yes, options } => {
-            let candidate = candidate(resolver, &file, name.as_deref(), &options)?;
-            add::run(resolver, flags, candidate, &add::Wish { chain, yes }, output).map(done)
+            let table = config::user_file(resolver.host(), flags)?.map(|table| table.value);
+            let candidate = candidate(resolver, &file, name.as_deref(), table.as_deref(), &options)?;
+            add::run(resolver, table, candidate, &add::Wish { chain, yes }, output).map(done)
         }
         Plugin::Check { target, options } => check::run(resolver, &target, &options, output),
         Plugin::List => list::run(resolver, output).map(done),
@@ -36,11 +37,12 @@ pub(crate) fn run(
     }
 }
 
-/// The file as a plugin, with what the command line says of it.
+/// The file as a plugin, with what the command line says of it, and else `table`, an ee-auth.toml that may have it already.
 fn candidate(
     resolver: &Resolver,
     file: &Path,
     name: Option<&str>,
+    table: Option<&Path>,
     options: &PluginOptions,
 ) -> Result<Candidate, Error> {
     let mut candidate = Candidate::new(resolver.host(), &absolute(resolver, file), name)?;
@@ -53,13 +55,16 @@ fn candidate(
         )
         .hint("leave them out, or hand values to it with --set KEY=VALUE"));
     }
+    if let Some(table) = table {
+        candidate.take_over(resolver, table)?;
+    }
     let set = &mut candidate.options;
     if let Some(protocol) = &options.protocol {
         set.set("protocol", OptionValue::String(protocol.clone()));
     }
     if !options.arguments.is_empty() {
         let command = set.strings("command").unwrap_or_default();
-        let command = command.into_iter().chain(options.arguments.iter().cloned()).collect();
+        let command = command.into_iter().take(1).chain(options.arguments.iter().cloned()).collect();
         set.set("command", OptionValue::Strings(command));
     }
     if !options.env.is_empty() {
@@ -69,13 +74,13 @@ fn candidate(
         set.set("audience", OptionValue::String(audience.clone()));
     }
     if !options.config.is_empty() {
-        set.set("config", OptionValue::Table(config(&options.config)?));
+        set.set("config", OptionValue::Table(pairs(&options.config)?));
     }
     Ok(candidate)
 }
 
 /// `KEY=VALUE`, where a value is JSON or, where it is none, a string.
-fn config(pairs: &[String]) -> Result<Map<String, Value>, Error> {
+fn pairs(pairs: &[String]) -> Result<Map<String, Value>, Error> {
     pairs
         .iter()
         .map(|pair| match pair.split_once('=') {

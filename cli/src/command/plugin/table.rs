@@ -46,7 +46,10 @@ pub(super) fn with(before: &str, candidate: &Candidate, chain: bool) -> Result<(
     put("kind", Value::from(candidate.kind.name));
     // In the order in which the kind has them, which is that of the documentation.
     for option in candidate.kind.options {
-        if let Some((_, set)) = candidate.options.iter().find(|(name, _)| *name == option.name) {
+        let of_name = |(name, _): &(&str, &OptionValue)| *name == option.name;
+        let set = candidate.options.iter().find(of_name);
+        // What the table says already stays as it is written there.
+        if let Some((_, set)) = set.filter(|set| candidate.before.iter().find(of_name) != Some(*set)) {
             if let Some(new) = toml(set) {
                 put(option.name, new);
             }
