@@ -147,7 +147,7 @@ impl Walk<'_, '_> {
         let message = format!("a project file must pin what the provider `{text}` runs: `sha256` is missing");
         self.problems.push(
             Problem::untrusted(name.span(), "unpinned", message)
-                .help("add `sha256 = \"…\"`, as `ee-auth plugin add FILE` prints it"),
+                .help("add `sha256 = \"…\"`, as `sha256sum FILE` prints it"),
         );
     }
 

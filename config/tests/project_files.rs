@@ -343,7 +343,7 @@ error: a project file must pin what the provider `vault` runs: `sha256` is missi
   |
 2 | [providers.vault]
   |            ^^^^^
-hint: add `sha256 = \"…\"`, as `ee-auth plugin add FILE` prints it",
+hint: add `sha256 = \"…\"`, as `sha256sum FILE` prints it",
     );
     // A pin of the user's holds as well, unless the kind is another.
     fake.set_file(USER_FILE, "chain = [\"vault\"]\n[providers.vault]\nkind = \"exec\"\nsha256 = \"00\"");

@@ -271,9 +271,8 @@ fn begins_with_event(stdout: &[u8]) -> bool {
 
 fn undeclared_events() -> Error {
     let message = "it writes an event before it answers, which `protocol = \"ee-auth\"` does not know";
-    Error::new(Outcome::Protocol, "events", message).hint(
-        "set `protocol = \"events\"` in its table; with `ee-auth plugin check` and `add`, --protocol events",
-    )
+    Error::new(Outcome::Protocol, "events", message)
+        .hint("set `protocol = \"events\"` in its table; on the command line of `plugin`, --protocol events")
 }
 
 /// The same error with what the program left on standard error.
