@@ -228,6 +228,22 @@ fn a_broken_plugin_is_a_finding() {
 }
 
 #[test]
+fn a_plugin_by_its_bare_name_is_looked_at_where_it_is() {
+    let machine = Machine::new();
+    let answer = r#"{"version":1,"success":true,"name":"x","ops":["get"],"access_token":"t0ken"}"#;
+    let plugin = machine.write(".local/share/ee-auth/plugins/mine", format!("#!/bin/sh\necho '{answer}'\n"));
+    fs::set_permissions(&plugin, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("its mode");
+    // Not this one, which others can write.
+    let other = machine.write("work/mine", "#!/bin/sh\n");
+    fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("its mode");
+    machine.configure("chain = [\"mine\"]\n[providers.mine]\nkind = \"exec\"\ncommand = [\"mine\"]\n");
+    let found = doctor(&machine, &[], 0);
+    assert!(!found.iter().any(|finding| finding["check"] == "plugins.untrusted"), "{found:#?}");
+    let fix = the(&found, "plugins.unpinned")["fix"].as_str().expect("a fix").to_owned();
+    assert_eq!(fix, format!("`ee-auth plugin add {} --name mine`", plugin.display()));
+}
+
+#[test]
 fn what_others_can_read_and_what_comes_first_is_told() {
     let machine = Machine::with_google().with_login().with_key();
     let login = machine.home().join(".config/earthengine/credentials");

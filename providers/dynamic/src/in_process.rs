@@ -122,6 +122,10 @@ impl Transport for InProcess {
         self.path.display().to_string()
     }
 
+    fn file(&self, _host: &Host) -> Option<PathBuf> {
+        Some(self.path.clone())
+    }
+
     fn look(&self, host: &Host) -> Look {
         look(host, &self.path)
     }

@@ -123,6 +123,10 @@ impl Transport for Isolated {
         self.path.display().to_string()
     }
 
+    fn file(&self, _host: &Host) -> Option<PathBuf> {
+        Some(self.path.clone())
+    }
+
     fn look(&self, host: &Host) -> Look {
         look(host, &self.path)
     }

@@ -1,8 +1,7 @@
 //! What is replied to the events of an executable that speaks `events`.
 
-use ee_auth_core::BoxFuture;
-use ee_auth_core::{BoxFuture, Secret};
 use ee_auth_core::host::{Conversation, Host, Reply};
+use ee_auth_core::{BoxFuture, Secret};
 use ee_auth_plugin_protocol::services::{MAX_EVENTS, Services};
 use ee_auth_plugin_protocol::{Request, Transport};
 use serde_json::{Map, Value};
@@ -33,11 +32,11 @@ impl Dialogue {
             events: 0,
         }
     }
+
     /// The secrets that the executable has had in replies, also of copies of this.
     pub(crate) fn handed(&self) -> Vec<Secret> {
         self.services.handed()
     }
-
 
     async fn reply(&mut self, event: &Map<String, Value>) -> Reply {
         // The manifest says which hosts may be asked. It is had by running the file once more, so only where it is needed.

@@ -86,11 +86,16 @@ impl Executable {
 
     /// The file to run, after it was looked at.
     fn vouch(&self, host: &Host) -> Result<PathBuf, Error> {
-        let Some(path) = command::program(&self.0.command[0], host) else {
+        let Some(path) = self.file(host) else {
             return Err(Error::invalid("no_such_file", "no directory for plugins is known")
                 .hint("set HOME, or write the plugin's whole path"));
         };
-        let vouched = trust::vouch(host, &path, self.0.pin.as_ref())?;
+        let vouched =
+            trust::vouch(host, &path, self.0.pin.as_ref()).map_err(|error| match path.to_string_lossy() {
+                // A bare name does not say where it was looked for.
+                whole if whole != self.place() => error.in_place(&whole),
+                _ => error,
+            })?;
         if self.0.in_place {
             return Ok(path);
         }
@@ -156,8 +161,12 @@ impl Transport for Executable {
         self.0.command[0].clone()
     }
 
+    fn file(&self, host: &Host) -> Option<PathBuf> {
+        command::program(&self.0.command[0], host)
+    }
+
     fn look(&self, host: &Host) -> Look {
-        let program = command::program(&self.0.command[0], host);
+        let program = self.file(host);
         let is_there = program.as_ref().is_some_and(|program| host.files.status(program).is_ok());
         let shown = program.map_or_else(|| self.place(), |program| program.display().to_string());
         Look::Program(shown, if is_there { Saw::Present } else { Saw::Missing })

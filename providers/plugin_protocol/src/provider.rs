@@ -1,5 +1,6 @@
 //! A plugin as a provider.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! What carries requests and answers.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use ee_auth_core::host::Host;
 use ee_auth_core::{BoxFuture, Error, Look, TokenKey};
@@ -11,6 +12,9 @@ use crate::{Answer, Request};
 pub trait Transport: Send + Sync + fmt::Debug {
     /// The file that runs, for a person: `/usr/local/bin/ee-auth-vault`.
     fn place(&self) -> String;
+
+    /// The file that runs, where it is on this machine; `None` where no place for it is known.
+    fn file(&self, host: &Host) -> Option<PathBuf>;
 
     /// Where the file is looked for, and whether something is there. Nothing is run for it.
     fn look(&self, host: &Host) -> Look;

@@ -1,7 +1,5 @@
 //! Plugins: providers that do not ship with ee-auth.
 
-use std::path::PathBuf;
-
 use ee_auth_config::ProviderConfig;
 use ee_auth_core::{AttemptOutcome, BoxFuture, Error};
 use ee_auth_plugin_protocol::{Op, PluginProvider, trust};
@@ -81,7 +79,8 @@ async fn of_plugin(examination: &Examination<'_>, declared: &ProviderConfig) -> 
     let Some(provider) = member.provider.as_any().and_then(|any| any.downcast_ref::<PluginProvider>()) else {
         return Vec::new();
     };
-    let file = PathBuf::from(provider.place());
+    // A bare name is that of a file in a directory of its own, and not one of the working directory's.
+    let Some(file) = provider.file(examination.host()) else { return Vec::new() };
     let mut findings = Vec::new();
     let pin = declared.options.string("sha256").and_then(|text| trust::Pin::parse(&text).ok());
     if let Err(error) = trust::vouch(examination.host(), &file, pin.as_ref()) {

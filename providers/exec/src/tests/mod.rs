@@ -264,6 +264,11 @@ fn a_bare_name_is_looked_for_among_the_plugins_alone() {
     machine.script("Data/ee-auth/plugins/tool", &answers(SUCCESS));
     assert_eq!(plugin.token(), "t0ken");
     assert_eq!(installed(&machine.host()), ["tool"]);
+    // Whoever looks at it looks at that file, and an error says where it was looked for.
+    assert_eq!(plugin.provider().file(&machine.host()), Some(machine.path("Data/ee-auth/plugins/tool")));
+    fs::remove_file(machine.path("Data/ee-auth/plugins/tool")).unwrap();
+    let error = plugin.error();
+    assert!(error.message().contains("Data/ee-auth/plugins/tool: it cannot be used"), "{error}");
 }
 
 #[test]

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use ee_auth_core::host::Host;
@@ -26,6 +27,10 @@ struct Counter {
 impl Transport for Counter {
     fn place(&self) -> String {
         "/opt/counter".to_owned()
+    }
+
+    fn file(&self, _host: &Host) -> Option<PathBuf> {
+        None
     }
 
     fn look(&self, _host: &Host) -> Look {
