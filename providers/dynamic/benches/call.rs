@@ -1,9 +1,11 @@
-//! What a call of a library costs beside the plugin's own work, which here is next to none: it writes a constant.
+//! What a call of a library costs beside the plugin's own work, which here is next to none: it writes a constant. Beside it the
+//! same function is called with nothing around it, with a sink that copies what it is given.
 #![allow(
     missing_docs,
     clippy::disallowed_methods,
     clippy::disallowed_types,
     clippy::unwrap_used,
+    unsafe_code,
     reason = "a measurement, which builds what it measures"
 )]
 
@@ -15,6 +17,7 @@ use ee_auth_dynamic::{Direct, KIND};
 use ee_auth_plugin_protocol::trust::Pin;
 
 const SOURCE: &str = r#"
+#include <string.h>
 #include "ee_auth_plugin.h"
 static const char MANIFEST[] = "{\"name\":\"constant\",\"ops\":[\"get\"],\"thread_safe\":true}";
 static const char ANSWER[] = "{\"version\":1,\"success\":true,\"access_token\":\"constant\",\"cache\":\"session\"}";
@@ -31,6 +34,19 @@ static eea_status create(const eea_host *host, eea_str config, eea_provider *out
   out->size = sizeof *out;
   out->call = call;
   return EEA_OK;
+}
+/* The same call with nothing around it, through a pointer that the compiler must not see through. */
+static eea_status (*volatile pointer)(void *, const eea_request *, const eea_sink *) = call;
+static eea_status copy(void *to, eea_str answer) {
+  memcpy(to, answer.p, answer.n);
+  return EEA_OK;
+}
+static eea_status (*volatile copies)(void *, eea_str) = copy;
+EEA_EXPORT eea_status bare(const char *json, size_t n) {
+  static char to[4096];
+  eea_sink out = {sizeof out, to, copies};
+  eea_request request = {sizeof request, 0, 1, 30000, {json, n}};
+  return pointer(NULL, &request, &out);
 }
 const eea_entry eea_plugin_v1 = {EEA_MAGIC, sizeof(eea_entry), 1, 0, 0, {MANIFEST, sizeof MANIFEST - 1}, create};
 "#;
@@ -51,6 +67,16 @@ fn calls(c: &mut Criterion) {
     if !built.is_ok_and(|status| status.success()) {
         return;
     }
+    // SAFETY: it was built above, and has this function.
+    let (bare, _library) = unsafe {
+        let library = libloading::Library::new(&library).unwrap();
+        let bare = *library.get::<unsafe extern "C" fn(*const u8, usize) -> i32>(b"bare\0").unwrap();
+        (bare, library)
+    };
+    // SAFETY: the text lives on.
+    c.bench_function("a bare call of the function", |b| {
+        b.iter(|| unsafe { bare(REQUEST.as_ptr(), REQUEST.len()) })
+    });
     let host = ee_auth_host::system();
     let pin = Pin::of(&std::fs::read(&library).unwrap());
     let direct = Direct::new(&host, &library, &pin, "{}").unwrap();
