@@ -137,7 +137,7 @@ impl Plugin {
     fn login_hint(&self) -> String {
         let name = &self.declaration.name;
         if self.transport.may_log_in() {
-            format!("`ee-auth login --mode {name}` lets you sign in")
+            format!("`ee-auth login --mode {name}` runs its login; if it has none, do as it says")
         } else {
             format!("sign in with the program that {} takes its token from", self.transport.place())
         }
