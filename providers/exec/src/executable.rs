@@ -121,7 +121,16 @@ impl Executable {
             output_limit: MAX_ANSWER,
         };
         let program = command.program.display().to_string();
-        let mut output = start(host, command, with.clone()).await?;
+        let is_copy = Some(&command.program) != self.file(host).as_ref();
+        let mut output = start(host, command, with.clone()).await.map_err(|error| {
+            if !is_copy || !error.message().contains("os error 13") {
+                return error;
+            }
+            error.in_place(&format!("its private copy, {program}")).hint(
+                "see whether the file system of the copy allows programs to run (`noexec` does not): set XDG_CACHE_HOME to a \
+                 directory on one that does, or `in_place = true` in the plugin's table",
+            )
+        })?;
         // A person knows the file that they named, and not its copy.
         output.stderr = output.stderr.replace(&program, &self.place());
         let mut secrets = self.secrets(host, request, &output.stdout);

@@ -106,7 +106,6 @@ impl Suite<'_> {
                 self.note(STARTS, Verdict::Failed(fault));
                 return None;
             }
-            // Nobody wants to wait for it again and again.
             if error.detail() == "timeout" {
                 self.note(STARTS, Verdict::Passed(self.plugin.transport.place()));
                 let fault = self.fault(error);
@@ -117,8 +116,8 @@ impl Suite<'_> {
         self.note(STARTS, Verdict::Passed(self.plugin.transport.place()));
         let manifest = self.manifest(described);
         let is_own = self.plugin.transport.may_log_in();
-        self.get(manifest.as_ref()).await;
-        if is_own {
+        let answers = self.get(manifest.as_ref()).await;
+        if is_own && answers {
             self.later_versions(manifest.as_ref()).await;
         }
         manifest
@@ -145,7 +144,8 @@ impl Suite<'_> {
         manifest
     }
 
-    async fn get(&mut self, manifest: Option<&Manifest>) {
+    /// Whether it answers in time, with whatever it may be: nobody wants to wait for it again and again.
+    async fn get(&mut self, manifest: Option<&Manifest>) -> bool {
         let begun = self.host.clock.now();
         let first = self.ask(self.request(), &[]).await;
         let took = self.host.clock.now().duration_since(begun).unwrap_or_default();
@@ -162,11 +162,14 @@ impl Suite<'_> {
             Err(error) => Verdict::Failed(self.fault(error)),
         };
         self.note(GETS, got);
-        let Ok(first) = first else {
-            for rule in [EXPIRES, SPEEDY, AGAIN] {
-                self.note(rule, Verdict::Skipped("there is no answer to look at".to_owned()));
+        let first = match first {
+            Ok(first) => first,
+            Err(error) => {
+                for rule in [EXPIRES, SPEEDY, AGAIN] {
+                    self.note(rule, Verdict::Skipped("there is no answer to look at".to_owned()));
+                }
+                return error.detail() != "timeout";
             }
-            return;
         };
         let tells_expiry = match &first {
             Answer::Granted(Granted { expires_at: Some(_), .. }) => Verdict::Passed("it does".to_owned()),
@@ -212,6 +215,7 @@ impl Suite<'_> {
             };
             self.note(TOLERANT, verdict);
         }
+        true
     }
 
     async fn later_versions(&mut self, manifest: Option<&Manifest>) {

@@ -151,13 +151,9 @@ pub fn private_copy(host: &Host, vouched: &Vouched) -> Result<PathBuf, Error> {
         host.files.write_program(&copy, bytes).map_err(|error| refused(&error.to_string()))?;
     }
     // A cache that others can write is no private place.
-    Watch { host, user: host.environment.user_id() }.path(&copy).map_err(|error| {
-        untrusted(
-            "permissions",
-            format!("its private copy would not be private: {error}"),
-            "see the message".to_owned(),
-        )
-    })?;
+    Watch { host, user: host.environment.user_id() }
+        .path(&copy)
+        .map_err(|error| error.in_place("its private copy would not be private"))?;
     Ok(copy)
 }
 

@@ -124,4 +124,10 @@ fn a_pin_must_fit_and_what_was_hashed_is_what_runs() {
     // Whatever was put into the copy's place is replaced.
     fake.set_entry(&copy, at(0o500, None, Node::File(b"other".to_vec())));
     assert_eq!(fake.file(private_copy(&host, &vouched).unwrap()).unwrap(), "bytes");
+    // A cache that others can write is no place for it.
+    let above = copy.parent().unwrap().parent().unwrap();
+    fake.set_entry(above, at(0o777, None, Node::Directory));
+    let error = private_copy(&host, &vouched).unwrap_err();
+    assert_eq!(error.message().matches("nothing was run").count(), 1, "{error}");
+    assert!(error.next_step().unwrap().contains(&format!("chmod go-w {}", above.display())), "{error:?}");
 }
