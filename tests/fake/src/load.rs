@@ -49,6 +49,8 @@ struct Run {
     stdout: String,
     #[serde(default)]
     stderr: String,
+    /// Of `stdout`: `latin-1`, each character a byte, as a program in such a locale writes it. UTF-8 unless set.
+    encoding: Option<String>,
     /// Why it cannot be started, where it cannot.
     start_error: Option<String>,
     /// Whether it takes too long.
@@ -69,7 +71,7 @@ impl Fake {
     /// | `files.json` | an object: by path, what else a file is: `{"/home/user/key.json": {"mode": "0644"}, "/p": {"kind": "fifo"}}`. Keys: `kind` (`file`, `zeros` with `size`, `directory`, `link` with `target`, `fifo`, `device`, `unreadable`), `mode`, `owner`, `device`, `encoding` (`utf-16`) |
     /// | `http-traffic.json` | see [`Fake::with_traffic`] |
     /// | `keyring.json` | an object: by account, what the system's keyring keeps, or `{"fails": "locked"}` and the like: `unsupported`, `absent`, `timeout`, `too_large`, `refused`; `{"silent": true}`: it never answers |
-    /// | `processes.json` | an array of programs on the `PATH`, run in this order: `{"name", "path", "arguments", "variables", "status", "stdout", "stderr"}`, or `"start_error": "…"`, `"timeout": true`, `"never_run": true` |
+    /// | `processes.json` | an array of programs on the `PATH`, run in this order: `{"name", "path", "arguments", "variables", "status", "stdout", "stderr", "encoding"}` (of `stdout`: `latin-1`), or `"start_error": "…"`, `"timeout": true`, `"never_run": true` |
     ///
     /// Each may be missing. `replace` is applied to every string of the JSON, escapes and keys of objects aside, and to
     /// each file in `fs/` that is text, so that keys can be made at run time and put in the place of a name.
@@ -184,7 +186,14 @@ impl Fake {
         if timeout {
             return self.with_run(|command| Err(ProcessError::Timeout(command.timeout)));
         }
-        let Run { path, arguments, variables, status, stdout, stderr, .. } = run;
+        let Run { path, arguments, variables, status, stdout, stderr, encoding, .. } = run;
+        let stdout = match encoding.as_deref() {
+            None => stdout.into_bytes(),
+            Some("latin-1") => {
+                stdout.chars().map(|c| u8::try_from(c).unwrap_or_else(|_| panic!("{c} in latin-1"))).collect()
+            }
+            Some(other) => panic!("the fake knows no encoding {other}"),
+        };
         let fake = self.clone();
         self.with_run(move |command| {
             let matches = command.program == path
@@ -209,11 +218,7 @@ impl Fake {
                     );
                 }
             }
-            Ok(Output {
-                status: Some(status),
-                stdout: stdout.clone().into_bytes().into(),
-                stderr: stderr.clone(),
-            })
+            Ok(Output { status: Some(status), stdout: stdout.clone().into(), stderr: stderr.clone() })
         })
     }
 }
