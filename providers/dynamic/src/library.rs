@@ -68,8 +68,10 @@ fn open(host: &Host, vouched: &Vouched) -> Result<Library, Error> {
         Some(path) => path,
         None => trust::private_copy(host, vouched)?,
     };
+    let place = path.display().to_string();
     let library = link(path).map_err(|error| {
-        let said = error.to_string();
+        // A person knows the file that they named, and not where it is loaded from.
+        let said = error.to_string().replace(&place, &name);
         unusable("link", format!("the system cannot load it: {}", redact(&said)))
             .hint("install the libraries that it needs (`ldd FILE` lists them), or build it for this machine")
     })?;

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::process::Command;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -193,6 +194,18 @@ fn files_that_are_no_libraries_for_this_machine_are_said_to_be_so() {
     same(&put("text.so", b"#!/bin/sh\n"), "invalid.library", "not a shared library");
     same(&put("empty.so", b""), "invalid.library", "not a shared library");
     same(&put("cut.so", &good[..good.len() / 3]), "invalid.library", "breaks off");
+    let source = libraries.path().join("needs.c");
+    std::fs::write(&source, "extern void not_there(void); void f(void) { not_there(); }").unwrap();
+    let needs = libraries.path().join("needs.so");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&needs, &source]).status();
+    // Elsewhere the linker says it already.
+    if cfg!(target_os = "linux") && built.is_ok_and(|status| status.success()) {
+        same(
+            &Table::new(&needs).in_process().outcome(),
+            "invalid.link",
+            "load it: needs.so: undefined symbol",
+        );
+    }
     let nothing = libraries.path().join("nothing.so");
     same(&Table::new(&nothing).in_process().outcome(), "invalid.no_such_file", "");
 }
