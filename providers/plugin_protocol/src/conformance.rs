@@ -11,6 +11,7 @@ use ee_auth_core::{Error, Outcome, Scopes};
 use serde_json::{Map, Value, json};
 
 use crate::provider::Plugin;
+use crate::source::exchangeable;
 use crate::{Answer, Granted, Manifest, Op, PluginProvider, Reason, Request};
 
 /// One check of a plugin.
@@ -150,7 +151,11 @@ impl Suite<'_> {
         let first = self.ask(self.request(), &[]).await;
         let took = self.host.clock.now().duration_since(begun).unwrap_or_default();
         let got = match &first {
-            Ok(Answer::Granted(granted)) => Verdict::Passed(self.shown(granted)),
+            Ok(Answer::Granted(granted)) => match exchangeable(self.plugin, granted) {
+                Ok(()) => Verdict::Passed(self.shown(granted)),
+                // With `audience` in its table it works.
+                Err(error) => Verdict::Warned(words(&error)),
+            },
             Ok(Answer::Refused(refusal)) if refusal.message.is_empty() => Verdict::Failed(format!(
                 "it refuses with `{}` and no `message`: say what a person can do about it",
                 refusal.code.name()
