@@ -47,8 +47,12 @@ pub(crate) fn missing_provider(
     )
 }
 
+/// What [`is_provider_name`] asks for, for a person.
+pub const PROVIDER_NAMES: &str =
+    "a provider's name has up to 64 letters, digits, `_` and `-`, and begins with a letter or digit";
+
 /// Whether a provider may have this name. It has to fit between the commas of `EE_AUTH_CHAIN` and the dots of a key.
-fn is_provider_name(name: &str) -> bool {
+pub fn is_provider_name(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
         && name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())
         && name.len() <= 64
@@ -63,9 +67,7 @@ impl Walk<'_, '_> {
         let text = &**name.get_ref();
         if !is_provider_name(text) {
             let message = format!("`{}` cannot be the name of a provider", shown(text));
-            let help = "a provider's name has up to 64 letters, digits, `_` and `-`, and begins with a letter \
-                        or digit";
-            self.problems.push(Problem::new(name.span(), message).help(help));
+            self.problems.push(Problem::new(name.span(), message).help(PROVIDER_NAMES));
             return;
         }
         let DeValue::Table(table) = value.get_ref() else {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ee_auth_config::{Config, Origin, ProviderConfig};
+use ee_auth_config::{Config, Origin, PROVIDER_NAMES, ProviderConfig, is_provider_name};
 use ee_auth_core::{Error, Host, Kind, Options, Outcome, Provider, Search, TokenKey};
 use ee_auth_plugin_protocol::PluginProvider;
 
@@ -86,6 +86,8 @@ pub struct Candidate {
     pub before: Options,
 }
 
+const NO_FILE: &str = "name the plugin's file; `ee-auth plugin list` names the plugins that are declared";
+
 impl Candidate {
     /// A file as `kind` has it: `dynamic` for a name that ends in `.so`, a version behind it or not, `.dylib` or `.dll`, else
     /// `exec`; pinned to what it is now. It is looked at, and not run.
@@ -103,7 +105,11 @@ impl Candidate {
                 .hint("use one that was built with all its features")
         })?;
         let place = path.display().to_string();
-        trust::vouch(host, path, None).map_err(|error| error.in_place(&place))?;
+        trust::vouch(host, path, None).map_err(|error| {
+            let is_there = error.detail() != "no_such_file";
+            let error = error.in_place(&place);
+            if is_there { error } else { error.hint(NO_FILE) }
+        })?;
         let read = host.files.read(path, trust::MAX_PROGRAM).map_err(|error| {
             Error::invalid("unreadable", format!("{place}: {error}")).hint("make it readable for yourself")
         })?;
@@ -114,6 +120,10 @@ impl Candidate {
         }
         options.set("sha256", OptionValue::String(Pin::of(&read.bytes).to_string()));
         let name = name.map_or_else(|| name_of(path), str::to_owned);
+        if !is_provider_name(&name) {
+            let message = format!("{} cannot be the name of a provider", ee_auth_core::quoted(&name));
+            return Err(Error::invalid("name", message).hint(PROVIDER_NAMES));
+        }
         Ok(Self { name, kind, path: path.to_owned(), options, before: Options::default() })
     }
 

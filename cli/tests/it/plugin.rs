@@ -219,10 +219,16 @@ fn what_cannot_be_a_plugin_is_not_added() {
         ["plugin", "add", garbage.to_str().expect("UTF-8"), "--protocol", "token-stdout", "--chain", "--yes"];
     machine.run(args).expect(0);
     assert_eq!(machine.run(["token"]).expect(0).stdout, "hello\n");
+    // A name that the file may not have would make it unreadable.
+    for name in ["a b", "x.y", "", "é", "persistent"] {
+        machine.run([&args[..], &["--name", name]].concat()).expect(3);
+    }
+    machine.run(["config", "validate"]).expect(0);
     fs::set_permissions(&garbage, fs::Permissions::from_mode(0o777)).expect("its mode can be set");
     machine.run(["token"]).expect(7);
     assert_eq!(add(&machine, &garbage).expect(7).stdout, "");
-    machine.run(["plugin", "check", "no-such-file"]).expect(3);
+    let output = machine.run(["plugin", "check", "no-such-file"]).expect(3);
+    assert!(output.stderr.contains("`ee-auth plugin list`"), "{output}");
 }
 
 #[test]
