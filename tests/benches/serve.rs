@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use ee_auth_core::host::BoxFuture;
 use ee_auth_core::{Credential, Error, Exchange, Found, Secret, Settings, Token, TokenSource};
-use ee_auth_serve::{Address, Listener, Profiles, Served, Server};
+use ee_auth_serve::{Address, Listener, Profiles, Served, Server, Via};
 use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -58,9 +58,14 @@ fn start(lifetime: Duration, takes: Duration) -> (Server, SocketAddr, Arc<Atomic
     credential.token().unwrap();
     let listener = Listener::bind(&Address::any_loopback()).unwrap();
     let Address::Tcp(address) = *listener.address() else { unreachable!() };
-    let server =
-        Server::start(vec![listener], Secret::from("s"), Profiles::new(Served::new(credential)), None)
-            .unwrap();
+    let server = Server::start(
+        vec![listener],
+        Secret::from("s"),
+        Profiles::new(Served::new(credential)),
+        None,
+        Via::Both,
+    )
+    .unwrap();
     (server, address, made)
 }
 

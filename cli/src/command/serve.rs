@@ -50,7 +50,7 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
     }
     let secret = local_secret();
     let secure = tls.is_some();
-    let server = Server::start(listeners, secret.clone(), profiles, tls)
+    let server = Server::start(listeners, secret.clone(), profiles, tls, Via::usual())
         .map_err(|error| Error::internal(format!("the server could not be started: {error}")))?;
     // Before there is a file: whoever ends the server at once leaves none behind.
     let signals = server

@@ -17,6 +17,7 @@ use crate::answer::{Answer, failed, failed_text, json, no_audience, no_identity,
 use crate::assertion;
 use crate::guard::{Guard, Refusal};
 use crate::served::{Profiles, Served};
+use crate::variables::Via;
 
 /// The largest body that is read, in bytes. A client's has under 2 KiB: a token and its own name.
 const MAX_BODY: usize = 16 << 10;
@@ -29,13 +30,16 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
     guard: &Guard,
     profiles: &Profiles,
+    via: Via,
 ) -> Result<Answer, Refusal> {
     guard.admit(request.uri(), request.headers())?;
     let (served, path) = profiles.find(request.uri().path()).ok_or(Refusal::Path)?;
     match (request.method(), path) {
-        (&Method::POST, "/v1/oauthtoken") => token_endpoint(request, guard, served.clone()).await,
-        (&Method::POST, "/v1/introspect") => introspection(request, served.clone()).await,
-        (&Method::GET, path) => {
+        (&Method::POST, "/v1/oauthtoken") if via.uses_file() => {
+            token_endpoint(request, guard, served.clone()).await
+        }
+        (&Method::POST, "/v1/introspect") if via.uses_file() => introspection(request, served.clone()).await,
+        (&Method::GET, path) if via.uses_metadata() => {
             Guard::admit_to_metadata(request.headers())?;
             metadata(path, request.uri().query().unwrap_or_default(), served).await
         }

@@ -29,6 +29,7 @@ use crate::listener::{Address, Listener, Socket};
 use crate::served::Profiles;
 use crate::systemd::{self, State};
 use crate::tls::MutualTls;
+use crate::variables::Via;
 use crate::{peer, routes};
 
 /// How many connections there may be at once. A client keeps one open, if that.
@@ -65,6 +66,8 @@ struct Shared {
     /// Whether the user behind a connection can be known.
     checks_users: bool,
     tls: Option<MutualTls>,
+    /// What there is for clients that come by plain TCP.
+    via: Via,
     room: Arc<Semaphore>,
 }
 
@@ -81,7 +84,9 @@ pub enum Event {
 
 impl Server {
     /// Serves `profiles` at `listeners`. `secret` is what stands as the refresh token in this run's credential files. `tls` is
-    /// what is shown and asked for in TLS; without it the server speaks plain HTTP.
+    /// what is shown and asked for in TLS; without it the server speaks plain HTTP. `via` is what there is for clients that
+    /// come by it: the metadata server asks for no secret. At a Unix socket, whose clients' user is always known, and in TLS
+    /// there is everything.
     ///
     /// # Errors
     /// The system's. Whether a listener may be reached from elsewhere is the caller's to see.
@@ -90,6 +95,7 @@ impl Server {
         secret: Secret,
         profiles: Profiles,
         tls: Option<MutualTls>,
+        via: Via,
     ) -> io::Result<Self> {
         let runtime = runtime()?;
         let hosts = listeners.iter().flat_map(|listener| hosts(listener.address())).collect();
@@ -100,6 +106,7 @@ impl Server {
             refusals: Refusals::default(),
             checks_users: peer::can_be_checked(),
             tls,
+            via,
             room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         });
         let (stop, stopped) = watch::channel(None);
@@ -296,9 +303,12 @@ impl Connection {
                         .unwrap_or(false);
                 match (foreign, shared.tls.clone()) {
                     (true, _) => turn_away(stream, &shared).await,
-                    (false, None) => serve(stream, shared, watcher).await,
+                    (false, None) => {
+                        let via = shared.via;
+                        serve(stream, shared, via, watcher).await;
+                    }
                     (false, Some(tls)) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => serve(stream, shared, watcher).await,
+                        Ok(Ok(stream)) => serve(stream, shared, Via::Both, watcher).await,
                         Ok(Err(error)) => log::info!("a connection was refused: {error}"),
                         Err(_) => shared.refusals.count(Refusal::TooSlow),
                     },
@@ -308,7 +318,7 @@ impl Connection {
             Self::Unix(stream) => {
                 let us = rustix::process::geteuid().as_raw();
                 match stream.peer_cred() {
-                    Ok(peer) if peer.uid() == us => serve(stream, shared, watcher).await,
+                    Ok(peer) if peer.uid() == us => serve(stream, shared, Via::Both, watcher).await,
                     _ => turn_away(stream, &shared).await,
                 }
             }
@@ -329,6 +339,8 @@ async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Sha
 /// What goes on on a connection.
 struct Activity {
     shared: Arc<Shared>,
+    /// What there is for whoever asks here.
+    via: Via,
     /// How many requests have begun.
     begun: AtomicU32,
     /// Whether one is being answered.
@@ -336,11 +348,11 @@ struct Activity {
 }
 
 /// Serves one connection to its end, which comes early where nobody asks for anything.
-async fn serve<S>(stream: S, shared: Arc<Shared>, watcher: Watcher)
+async fn serve<S>(stream: S, shared: Arc<Shared>, via: Via, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Arc::new(Activity { shared, begun: AtomicU32::new(0), busy: AtomicBool::new(false) });
+    let activity = Arc::new(Activity { shared, via, begun: AtomicU32::new(0), busy: AtomicBool::new(false) });
     let of_requests = activity.clone();
     let service = service_fn(move |request| handle(request, of_requests.clone()));
     let connection =
@@ -372,7 +384,7 @@ async fn handle(request: Request<Incoming>, activity: Arc<Activity>) -> Result<A
     activity.busy.store(true, Ordering::Relaxed);
     let shared = &*activity.shared;
     let profiles = shared.profiles.load_full();
-    let answer = routes::answer(request, &shared.guard, &profiles).await;
+    let answer = routes::answer(request, &shared.guard, &profiles, activity.via).await;
     activity.busy.store(false, Ordering::Relaxed);
     Ok(answer.unwrap_or_else(|refusal| {
         shared.refusals.count(refusal);

@@ -41,7 +41,7 @@ impl Session {
         let served = Served::new(credential);
         let identity = served.identity().to_owned();
         let profiles = Profiles::new(served);
-        let server = Server::start(vec![listener], secret.clone(), profiles, None).map_err(failed)?;
+        let server = Server::start(vec![listener], secret.clone(), profiles, None, via).map_err(failed)?;
         let content = credential_file::content(&format!("http://{authority}"), &secret, project.as_deref());
         let file = via.uses_file().then(|| CredentialFile::write(&content)).transpose().map_err(|error| {
             Error::internal(format!("the command's credential file could not be written: {error}"))

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use ee_auth_serve::Refusal;
+use ee_auth_serve::{Refusal, Via};
 
 use crate::support::{Machine, SECRET};
 
@@ -92,6 +92,23 @@ fn the_token_endpoint_wants_the_secret() {
     }
     assert_eq!(machine.refused(Refusal::Secret), 9);
     assert_eq!(machine.exchanges.made(), 0);
+}
+
+/// Where nobody can say whose process asks, the secret does, and the metadata server, which wants none, is not there.
+#[test]
+fn each_way_in_is_there_if_it_is_meant_to_be() {
+    for via in [Via::File, Via::Metadata, Via::Both] {
+        let machine = Machine::via(via);
+        let metadata = machine.get(TOKEN);
+        let file =
+            machine.post("/v1/oauthtoken", &format!("grant_type=refresh_token&refresh_token={SECRET}"));
+        let introspection = machine.post("/v1/introspect", "token=token-1");
+        let status = |is_there| if is_there { 200 } else { 404 };
+        assert_eq!(metadata.status, status(via.uses_metadata()), "{via:?}");
+        assert_eq!(machine.get("/").status, status(via.uses_metadata()), "{via:?}");
+        assert_eq!(file.status, status(via.uses_file()), "{via:?}");
+        assert_eq!(introspection.status, status(via.uses_file()), "{via:?}");
+    }
 }
 
 #[test]

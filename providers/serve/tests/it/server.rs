@@ -74,7 +74,8 @@ fn a_unix_socket_is_for_its_user_alone() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(Listener::bind(&address).is_err(), "somebody listens there");
     let served = Served::new(credential(&Fake::new(), &Exchanges::default(), None));
-    let server = Server::start(vec![listener], Secret::from(SECRET), Profiles::new(served), None).unwrap();
+    let server =
+        Server::start(vec![listener], Secret::from(SECRET), Profiles::new(served), None, Via::File).unwrap();
     let ask = |host: &str| {
         let lines = [format!("Host: {host}"), "Metadata-Flavor: Google".to_owned()];
         let lines: Vec<_> = lines.iter().map(String::as_str).collect();

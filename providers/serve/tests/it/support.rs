@@ -12,7 +12,7 @@ use ee_auth_core::{
     Credential, Error, Exchange, Found, IdToken, Project, Secret, Settings, Token, TokenSource,
 };
 use ee_auth_fake::Fake;
-use ee_auth_serve::{Address, Listener, MutualTls, Profiles, Served, Server};
+use ee_auth_serve::{Address, Listener, MutualTls, Profiles, Served, Server, Via};
 
 /// The refresh token of every server here.
 pub(crate) const SECRET: &str = "the-local-secret";
@@ -123,11 +123,29 @@ impl Machine {
         profiles: impl FnOnce(&Fake, &Exchanges) -> Profiles,
         tls: Option<MutualTls>,
     ) -> Self {
+        // Whoever comes by TLS has everything.
+        let via = if tls.is_some() { Via::File } else { Via::Both };
+        Self::with_everything(profiles, tls, via)
+    }
+
+    /// A server that clients reach in these ways alone.
+    pub(crate) fn via(via: Via) -> Self {
+        let profiles = |fake: &Fake, exchanges: &Exchanges| {
+            Profiles::new(Served::new(credential(fake, exchanges, Some("ada@example.com"))))
+        };
+        Self::with_everything(profiles, None, via)
+    }
+
+    fn with_everything(
+        profiles: impl FnOnce(&Fake, &Exchanges) -> Profiles,
+        tls: Option<MutualTls>,
+        via: Via,
+    ) -> Self {
         let (fake, exchanges) = (Fake::new(), Exchanges::default());
         let profiles = profiles(&fake, &exchanges);
         let listener = Listener::bind(&Address::any_loopback()).unwrap();
         let Address::Tcp(address) = *listener.address() else { panic!("a port was asked for") };
-        let server = Server::start(vec![listener], Secret::from(SECRET), profiles, tls).unwrap();
+        let server = Server::start(vec![listener], Secret::from(SECRET), profiles, tls, via).unwrap();
         Self { fake, exchanges, server, address }
     }
 
