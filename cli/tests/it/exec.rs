@@ -277,6 +277,42 @@ fn a_login_that_would_be_used_is_told_of_and_can_be_hidden() {
     assert_eq!(output.stderr, "");
 }
 
+/// Where nothing stands in the chain before the file that is meant for other clients, and nothing in the configuration says that
+/// this machine may be asked for tokens.
+#[test]
+fn ee_auth_itself_is_a_client_like_others() {
+    for via in ["file", "metadata", "both"] {
+        let machine = Machine::with_google().with_login().with("PROGRAM", crate::support::PROGRAM);
+        machine.write("empty.toml", "");
+        let nested = r#"export EE_AUTH_CONFIG="$HOME/empty.toml"
+            "$PROGRAM" token && "$PROGRAM" explain && ls -A "$TMPDIR" | wc -l"#;
+        let arguments = ["exec", "--isolate-home", "--via", via, "--", "sh", "-c", nested];
+        let output = machine.run(arguments).expect(0);
+        let token = machine.run(["token"]).expect(0).stdout;
+        assert!(output.stdout.starts_with(&token), "{output}");
+        let by_file = via != "metadata";
+        let lends = output.stdout.contains("what `ee-auth exec` or `serve` lends, by the file");
+        assert_eq!(lends, by_file, "{output}");
+        let left = output.stdout.lines().last().map(str::trim);
+        assert_eq!(left, Some(if by_file { "1" } else { "0" }), "nothing lies beside the file: {output}");
+    }
+}
+
+/// A file cannot say of itself that it is lent.
+#[test]
+fn a_file_that_leads_elsewhere_is_not_believed_under_exec_either() {
+    let machine = Machine::with_google().with_login().with("PROGRAM", crate::support::PROGRAM);
+    machine.write("empty.toml", "");
+    let file = r#"{"type": "external_account_authorized_user", "token_url": "http://127.0.0.1:9/v1/oauthtoken",
+        "refresh_token": "r", "client_id": "c", "client_secret": "s"}"#;
+    let file = machine.write("other.json", file);
+    let nested = format!(
+        "EE_AUTH_CONFIG=\"$HOME/empty.toml\" GOOGLE_APPLICATION_CREDENTIALS={} \"$PROGRAM\" token",
+        file.display()
+    );
+    machine.run(["exec", "--isolate-home", "--", "sh", "-c", &nested]).expect(7);
+}
+
 #[test]
 fn a_token_endpoint_that_fails_is_not_felt_while_the_token_is_valid() {
     if !there_is("curl") {

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ee_auth_core::host::{Body, FileLock, Host, MAX_CREDENTIAL_FILE, Method, Request};
+use ee_auth_core::host::{Body, FileLock, Host, MAX_CREDENTIAL_FILE, Method, Request, variable};
 use ee_auth_core::retry::Repeat;
 use ee_auth_core::{
     BoxFuture, Error, Exchange, ExposeSecret, Found, Search, Secret, Token, TokenKey, TokenSource,
+    is_loopback,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -22,23 +23,32 @@ use super::sts::Client;
 use crate::Document;
 use crate::token_endpoint::{self, Asker};
 
+/// The variable by which `exec` and `serve` lead GDAL to their token endpoint, where they lead others there by a file.
+const ENDPOINT_VARIABLE: &str = "GOA2_AUTH_URL_TOKEN";
+
 const LOG_IN: &str = "log in again: `gcloud auth application-default login --login-config=…`";
 
 /// How long another process is waited for that is using the login.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The credential in a document of type `external_account_authorized_user`.
+/// The credential in a document of type `external_account_authorized_user`: a workforce login, or what `exec` and `serve`
+/// lend to the programs that they lead to such a file, `ee-auth` itself among them.
 ///
 /// # Errors
 /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) for missing fields;
-/// [`Outcome::Untrusted`](ee_auth_core::Outcome::Untrusted) for a `token_url` that is not Google's.
+/// [`Outcome::Untrusted`](ee_auth_core::Outcome::Untrusted) for a `token_url` that is neither Google's nor one of these.
 pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
     let place = document.place();
     document.require(&["refresh_token", "token_url", "client_id", "client_secret"], LOG_IN)?;
     let settings = search.settings();
-    let endpoint = document.text("token_url")?;
-    let endpoint = settings.endpoints.sts_for(endpoint.as_deref(), &settings.trusted_hosts);
+    let named = document.text("token_url")?;
+    let lent = named.as_deref().and_then(|named| lent_at(named, search));
+    let is_lent = lent.is_some();
+    let endpoint = match lent {
+        Some(endpoint) => Ok(endpoint),
+        None => settings.endpoints.sts_for(named.as_deref(), &settings.trusted_hosts),
+    };
     let client = Client {
         id: document.text("client_id")?.unwrap_or_default(),
         secret: document.secret("client_secret")?.unwrap_or_else(|| Secret::from("")),
@@ -48,11 +58,26 @@ pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
         endpoint: endpoint.map_err(|error| error.in_place(place))?,
         first: refresh_token.clone(),
         current: Mutex::new(Current { in_file: refresh_token.clone(), refresh_token }),
-        path: document.path().map(Path::to_owned),
+        // What is lent changes nothing in its file.
+        path: document.path().filter(|_| !is_lent).map(Path::to_owned),
         place: place.to_owned(),
         client,
+        is_lent,
     };
-    Ok(Found::new(login, format!("workforce login in {place}")))
+    let what =
+        if is_lent { "what `ee-auth exec` or `serve` lends, by the file" } else { "workforce login in" };
+    Ok(Found::new(login, format!("{what} {place}")))
+}
+
+/// The endpoint of `exec` or `serve`, where `named` is that. A file alone cannot say so: the environment has to name the same
+/// address, which is on this machine.
+fn lent_at(named: &str, search: &Search) -> Option<Url> {
+    let endpoint =
+        variable(&*search.host().environment, ENDPOINT_VARIABLE).filter(|endpoint| endpoint == named)?;
+    let url = Url::parse(&endpoint).ok()?;
+    let is_here = url.host().is_some_and(|host| is_loopback(&host));
+    (is_here && url.scheme() == "http" && url.username().is_empty() && url.password().is_none())
+        .then_some(url)
 }
 
 #[derive(Debug)]
@@ -65,6 +90,8 @@ struct WorkforceLogin {
     /// The file, where the login is in one.
     path: Option<PathBuf>,
     place: String,
+    /// Whether somebody on this machine shares it already: its tokens are not kept a second time.
+    is_lent: bool,
 }
 
 #[derive(Debug)]
@@ -98,6 +125,9 @@ impl TokenSource for WorkforceLogin {
     }
 
     fn key(&self) -> Option<TokenKey> {
+        if self.is_lent {
+            return None;
+        }
         let mut key = TokenKey::new("workforce_login");
         self.client.add_to(&mut key);
         key.add("refresh_token", self.first.expose_secret()).add("endpoint", self.endpoint.as_str());
