@@ -2,7 +2,7 @@
 //!
 //! - `tests/scenarios.rs` runs every directory in `scenarios/`: a machine, what the network answers, and what must come
 //!   of it. `scenarios/README.md` says what such a directory holds.
-//! - `tests/conformance.rs` is one suite that every kind of provider passes.
+//! - `tests/conformance` is one suite that every kind of provider passes, and that of plugins, which they pass as well.
 //! - `tests/properties.rs` feeds what nobody would think of.
 //! - `fuzz/` feeds what even chance would not think of, to the functions in [`fuzz`].
 //!

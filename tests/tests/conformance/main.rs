@@ -1,5 +1,7 @@
 //! What every kind of provider keeps to, on machines of every sort.
 
+mod as_plugin;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
@@ -45,7 +47,7 @@ fn undeclared() -> impl Iterator<Item = &'static Kind> {
 }
 
 /// The kinds that are not plugins: what these answer is their authors' matter, and `ee_auth_plugin_protocol::conformance` looks
-/// at it.
+/// at it, as it does at ours in [`as_plugin`].
 fn ours() -> impl Iterator<Item = &'static Kind> {
     kinds().iter().copied().filter(|kind| !matches!(kind.name, "exec" | "dynamic"))
 }
