@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ee_auth_sandbox::{Options, Sandbox};
@@ -41,10 +43,10 @@ impl Work {
         let google = Sandbox::start(Options::default())?;
         let at_google = format!("{}/token", google.base_url());
         let key = google.service_account().key_json();
-        fs::write(&work.key, key.replace(&at_google, url))?;
+        write_private(&work.key, &key.replace(&at_google, url))?;
         let mut person: Value = serde_json::from_str(&google.user().authorized_user_json())?;
         person["token_uri"] = url.into();
-        fs::write(&work.person, person.to_string())?;
+        write_private(&work.person, &person.to_string())?;
         let config = format!("[endpoints]\ntoken = \"{url}\"\n\n[security]\ntoken_hosts = [\"127.0.0.1\"]\n");
         fs::write(&work.config, config)?;
         Ok(work)
@@ -69,4 +71,10 @@ impl Work {
             variable("EE_AUTH_CREDENTIALS", &self.key),
         ])
     }
+}
+
+/// Writes a file as it should be kept: `ee-auth` warns of a key that others can read.
+fn write_private(path: &Path, content: &str) -> io::Result<()> {
+    fs::write(path, content)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
 }
