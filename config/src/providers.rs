@@ -52,6 +52,12 @@ pub const PROVIDER_NAMES: &str =
     "a provider's name has up to 64 letters, digits, `_` and `-`, and begins with a letter or digit";
 
 /// Whether a provider may have this name. It has to fit between the commas of `EE_AUTH_CHAIN` and the dots of a key.
+///
+/// ```
+/// use ee_auth_config::is_provider_name;
+/// assert!(is_provider_name("my-store_2"));
+/// assert!(!is_provider_name("my store") && !is_provider_name("my.store") && !is_provider_name(""));
+/// ```
 pub fn is_provider_name(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
         && name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric())

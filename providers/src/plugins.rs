@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use ee_auth_config::{Config, Origin, PROVIDER_NAMES, ProviderConfig, is_provider_name};
-use ee_auth_core::{Error, Host, Kind, Options, Outcome, Provider, Search, TokenKey};
+use ee_auth_core::{Error, Host, Kind, Options, Outcome};
 use ee_auth_plugin_protocol::PluginProvider;
 
 pub use ee_auth_core::OptionValue;
@@ -172,11 +172,6 @@ impl Candidate {
 /// Whether a kind of provider is a plugin.
 pub fn is_plugin(kind: &Kind) -> bool {
     matches!(kind.name, "exec" | "dynamic")
-}
-
-/// Under what a plugin's tokens are kept, for a provider that is one.
-pub(crate) fn token_key(provider: &dyn Provider, search: &Search) -> Option<TokenKey> {
-    provider.as_any()?.downcast_ref::<PluginProvider>()?.token_key(search)
 }
 
 fn report(config: &Config, declared: &ProviderConfig, host: &Host) -> Result<Report, Error> {

@@ -248,14 +248,22 @@ pub(crate) fn chain(config: &Config, passed: bool) -> Result<Chain, Error> {
     Ok(Chain::new(members))
 }
 
+/// The providers that the options of a provider name, each with the name of the option.
+fn named<'a>(
+    config: &'a Config,
+    declared: &'a ProviderConfig,
+) -> impl Iterator<Item = (&'static str, &'a ProviderConfig)> {
+    let options = declared.kind.options.iter().filter(|option| option.value == OptionType::Provider);
+    options.filter_map(|option| {
+        Some((option.name, config.providers.get(&declared.options.string(option.name)?)?))
+    })
+}
+
 /// The providers that the chain asks: its own, each behind those that its options name. The configuration has no cycles.
 pub(crate) fn asked(config: &Config) -> Vec<&ProviderConfig> {
     fn add<'a>(config: &'a Config, declared: &'a ProviderConfig, asked: &mut Vec<&'a ProviderConfig>) {
-        for option in declared.kind.options.iter().filter(|option| option.value == OptionType::Provider) {
-            let named = declared.options.string(option.name).and_then(|name| config.providers.get(&name));
-            if let Some(named) = named {
-                add(config, named, asked);
-            }
+        for (_, named) in named(config, declared) {
+            add(config, named, asked);
         }
         if !asked.iter().any(|other| other.name == declared.name) {
             asked.push(declared);
@@ -272,11 +280,8 @@ pub(crate) fn asked(config: &Config) -> Vec<&ProviderConfig> {
 /// [`Outcome::Invalid`](crate::Outcome::Invalid) for options that contradict each other.
 pub(crate) fn member(config: &Config, declared: &ProviderConfig) -> Result<Member, Error> {
     let mut options = declared.options.clone();
-    for option in declared.kind.options.iter().filter(|option| option.value == OptionType::Provider) {
-        let named = options.string(option.name).and_then(|name| config.providers.get(&name));
-        if let Some(named) = named {
-            options.set(option.name, OptionValue::Provider(member(config, named)?));
-        }
+    for (option, named) in named(config, declared) {
+        options.set(option, OptionValue::Provider(member(config, named)?));
     }
     #[cfg(feature = "dynamic")]
     if let Some(program) =

@@ -9,6 +9,8 @@ use ee_auth_core::{
 };
 use ee_auth_google::revocation;
 use ee_auth_persistent::{self as persistent, KeyringLogins, Persistent};
+#[cfg(any(feature = "dynamic", feature = "exec"))]
+use ee_auth_plugin_protocol::PluginProvider;
 
 pub use ee_auth_persistent::Removed;
 
@@ -109,11 +111,16 @@ pub(crate) fn forget_kept(
     search: &Search,
     provider: &dyn Provider,
 ) -> Result<(), Error> {
-    #[cfg(feature = "exec")]
-    if let (Some(key), Some(store)) = (crate::plugins::token_key(provider, search), resolver.store(config)?) {
-        store.remove(&key);
+    #[cfg(any(feature = "dynamic", feature = "exec"))]
+    {
+        let plugin = provider.as_any().and_then(|any| any.downcast_ref::<PluginProvider>());
+        if let (Some(key), Some(store)) =
+            (plugin.and_then(|plugin| plugin.token_key(search)), resolver.store(config)?)
+        {
+            store.remove(&key);
+        }
     }
-    #[cfg(not(feature = "exec"))]
+    #[cfg(not(any(feature = "dynamic", feature = "exec")))]
     let _ = (resolver, config, search, provider);
     Ok(())
 }

@@ -27,7 +27,7 @@ pub(crate) fn run(resolver: &Resolver, options: Profile, output: &Output) -> Res
             };
             let known = match stored::profiles(resolver) {
                 Ok(profiles) => profiles.iter().any(is_known),
-                // It may be in a keyring that is locked for now, which is no reason not to choose it.
+                // It may be in a keyring that is locked, which is no reason not to choose it.
                 Err(error) if error.outcome() == Outcome::Unavailable => true,
                 Err(error) => return Err(error),
             };

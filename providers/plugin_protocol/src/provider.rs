@@ -55,9 +55,7 @@ impl PluginProvider {
 
     /// Under what its tokens are kept where a store has them; `None` where they are not to be kept.
     pub fn token_key(&self, search: &Search) -> Option<TokenKey> {
-        let mut key = self.0.key(search, &search.scopes())?;
-        key.complete(self.kind().name, &search.settings().universe_domain);
-        Some(key)
+        self.0.key(search, &search.scopes()).map(|key| completed(key, self.kind(), search))
     }
 
     pub(crate) fn plugin(&self) -> &Plugin {
@@ -213,11 +211,15 @@ impl Plugin {
     }
 }
 
+/// A key as a store has it, which a credential completes in the same way.
+fn completed(mut key: TokenKey, kind: &Kind, search: &Search) -> TokenKey {
+    key.complete(kind.name, &search.settings().universe_domain);
+    key
+}
+
 /// A token in the store that need not be replaced yet.
 async fn kept(search: &Search, key: &TokenKey, kind: &Kind) -> Option<Token> {
-    let mut key = key.clone();
-    key.complete(kind.name, &search.settings().universe_domain);
-    let token = search.store()?.load_async(&key).await?;
+    let token = search.store()?.load_async(&completed(key.clone(), kind, search)).await?;
     // As `TokenSource::refresh_ahead` has it.
     let ahead = Duration::from_secs(225).min(token.lifetime() / 4);
     (token.remaining(search.host().clock.now()) > ahead).then_some(token)

@@ -4,14 +4,12 @@
 mod races;
 mod source;
 
-use std::future::Future;
 use std::sync::Barrier;
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use ee_auth_core::{Credential, Outcome};
 
-use self::source::{HOUR, Source};
+use self::source::{HOUR, Source, askers};
 
 /// So many threads ask at the same moment; what they got.
 fn all_at_once(credential: &Credential, threads: usize) -> Vec<String> {
@@ -34,15 +32,11 @@ fn a_thousand_futures_make_one_exchange() {
     let source = Source::new();
     let credential = source.credential();
     for round in 1..=2 {
-        let mut futures: Vec<_> = (0..1000).map(|_| Box::pin(credential.token_async())).collect();
         source.set_gate(false);
-        let mut context = Context::from_waker(Waker::noop());
-        for future in &mut futures {
-            assert!(future.as_mut().poll(&mut context).is_pending());
-        }
+        let askers = askers(&credential, 1000);
         source.set_gate(true);
-        for future in futures {
-            assert_eq!(pollster::block_on(future).unwrap().secret(), format!("token {round}"));
+        for asker in askers {
+            assert_eq!(pollster::block_on(asker).unwrap().secret(), format!("token {round}"));
         }
         assert_eq!(source.exchanges(), round);
         // And once more when it has expired.
@@ -67,7 +61,7 @@ fn a_token_that_expires_soon_is_replaced_beside_its_users() {
     let source = Source::new();
     let credential = source.credential();
     assert_eq!(credential.token().unwrap().secret(), "token 1");
-    source.0.fake.advance(HOUR - Duration::from_secs(100));
+    source.until_due();
     source.set_gate(false);
     for _ in 0..10 {
         assert_eq!(credential.token().unwrap().secret(), "token 1", "nobody waits");
@@ -85,9 +79,7 @@ fn dropping_the_caller_loses_nothing() {
     let source = Source::new();
     let credential = source.credential();
     source.set_gate(false);
-    let mut asking = Box::pin(credential.token_async());
-    assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-    drop(asking);
+    drop(askers(&credential, 1));
     source.until_begun(1);
     source.set_gate(true);
     assert_eq!(credential.token().unwrap().secret(), "token 1");

@@ -1,17 +1,15 @@
 //! Moments that come about seldom, each brought about here: somebody else is quicker, goes away, panics, or stays where it
 //! holds a lock.
 
-use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
-use std::task::{Context, Waker};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use ee_auth_core::host::{Clock, Host, Tasks};
 use ee_auth_core::{BoxFuture, Outcome, Token, TokenKey, TokenStore, Turn};
 
-use super::source::{HOUR, Source};
+use super::source::{HOUR, Source, askers};
 
 /// Much longer than anything takes here.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -124,11 +122,7 @@ fn whoever_goes_away_leaves_the_exchange_to_the_others() {
     // At first, and when the token has expired.
     for round in 1..=2 {
         source.set_gate(false);
-        let mut context = Context::from_waker(Waker::noop());
-        let mut askers: Vec<_> = (0..10).map(|_| Box::pin(credential.token_async())).collect();
-        for asker in &mut askers {
-            assert!(asker.as_mut().poll(&mut context).is_pending());
-        }
+        let mut askers = askers(&credential, 10);
         source.until_begun(round);
         // The one that began it, and some of those that wait.
         for gone in [7, 4, 0] {
@@ -148,7 +142,7 @@ fn a_refresh_goes_on_when_everybody_has_gone() {
     let source = Source::new();
     let credential = source.credential();
     credential.token().unwrap();
-    source.0.fake.advance(HOUR - Duration::from_secs(100));
+    source.until_due();
     source.set_gate(false);
     // It lends the old token and begins a refresh; nobody waits for that.
     drop(pollster::block_on(credential.token_async()).unwrap());
@@ -168,11 +162,7 @@ fn an_exchange_that_panics_wedges_nobody() {
     let credential = source.credential();
     *source.0.panicking.lock().unwrap() = true;
     source.set_gate(false);
-    let mut context = Context::from_waker(Waker::noop());
-    let mut askers: Vec<_> = (0..4).map(|_| Box::pin(credential.token_async())).collect();
-    for asker in &mut askers {
-        assert!(asker.as_mut().poll(&mut context).is_pending());
-    }
+    let askers = askers(&credential, 4);
     source.set_gate(true);
     for asker in askers {
         assert_eq!(pollster::block_on(asker).unwrap_err().outcome(), Outcome::Internal);
@@ -185,7 +175,7 @@ fn a_token_that_is_refused_while_another_is_on_its_way_does_not_take_that_along(
     let source = Source::new();
     let credential = source.credential();
     let first = credential.token().unwrap().clone();
-    source.0.fake.advance(HOUR - Duration::from_secs(100));
+    source.until_due();
     source.set_gate(false);
     drop(credential.token().unwrap());
     source.until_begun(2);
@@ -203,7 +193,7 @@ fn a_refused_token_is_not_spared_when_its_refresh_fails() {
     let source = Source::new();
     let credential = source.credential();
     let first = credential.token().unwrap().clone();
-    source.0.fake.advance(HOUR - Duration::from_secs(100));
+    source.until_due();
     source.set_gate(false);
     source.set_failing(true);
     drop(credential.token().unwrap());

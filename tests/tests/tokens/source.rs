@@ -1,13 +1,16 @@
 //! A source of tokens that does what a test says.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use ee_auth_core::host::Host;
 use ee_auth_core::{
-    BoxFuture, Credential, Error, Exchange, Found, Kind, Provider, Search, Settings, Token, TokenKey,
-    TokenSource,
+    BoxFuture, Credential, Error, Exchange, Found, Kind, Provider, Search, Settings, Token, TokenGuard,
+    TokenKey, TokenSource,
 };
 use ee_auth_fake::Fake;
 
@@ -89,6 +92,11 @@ impl Source {
         self.0.exchanges.load(Ordering::SeqCst)
     }
 
+    /// Lets the time come at which a token that was just got is to be replaced, and is still valid.
+    pub(crate) fn until_due(&self) {
+        self.0.fake.advance(HOUR - Duration::from_secs(100));
+    }
+
     /// Lets exchanges end, or not.
     pub(crate) fn set_gate(&self, is_open: bool) {
         *self.0.gate.0.lock().unwrap() = is_open;
@@ -119,3 +127,18 @@ impl Provider for Nothing {
         unreachable!("it is never asked")
     }
 }
+
+/// So many callers that have asked for a token, and wait for the gate.
+pub(crate) fn askers(
+    credential: &Credential,
+    count: usize,
+) -> Vec<Pin<Box<impl Future<Output = Asked<'_>>>>> {
+    let mut askers: Vec<_> = (0..count).map(|_| Box::pin(credential.token_async())).collect();
+    let mut context = Context::from_waker(Waker::noop());
+    for asker in &mut askers {
+        assert!(asker.as_mut().poll(&mut context).is_pending());
+    }
+    askers
+}
+
+type Asked<'a> = Result<TokenGuard<'a>, Error>;

@@ -1,10 +1,11 @@
 //! `ee-auth plugin add`
 
+use std::path::PathBuf;
+
 use ee_auth::host::{FileReadError, Presence};
 use ee_auth::plugins::{Candidate, OptionValue, Report, Verdict};
 use ee_auth::{Error, ExposeSecret, Host, Outcome, Resolver};
 use serde_json::json;
-use std::path::PathBuf;
 
 use super::{check, table};
 use crate::output::{GOOD, NEXT, Output, STRONG, styled};

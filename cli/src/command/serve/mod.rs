@@ -1,18 +1,19 @@
 //! `ee-auth serve`
 
+mod credential_files;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
-use ee_auth::host::Directory;
 use ee_auth::{Error, Host, Outcome, ProfileName, Resolver, Secret, stored};
 use ee_auth_serve::{
-    Address, Event, Listener, MutualTls, Place, Profiles, Served, Server, Shell, Via, credential_file,
-    local_secret, variables,
+    Address, Event, Listener, MutualTls, Place, Profiles, Served, Server, Shell, Via, local_secret, variables,
 };
 use serde_json::{Map, Value, json};
 
+use self::credential_files::{CredentialFiles, project};
 use super::InUse;
 use super::exec::tell_of_refusals;
 use crate::arguments::Serve;
@@ -97,7 +98,7 @@ fn check_names(resolver: &Resolver, names: &[ProfileName]) -> Result<(), Error> 
     }
     let mut there = match stored::profiles(resolver) {
         Ok(profiles) => profiles,
-        // They may be in a keyring that is locked for now.
+        // They may be in a keyring that is locked.
         Err(error) if error.outcome() == Outcome::Unavailable => return Ok(()),
         Err(error) => return Err(error),
     };
@@ -164,59 +165,6 @@ fn bind(address: &Address) -> Result<Listener, Error> {
     })
 }
 
-/// The credential files of this run, which go with it.
-struct CredentialFiles<'a> {
-    host: &'a Host,
-    secret: Secret,
-    files: Vec<CredentialFile>,
-}
-
-/// One of them: for what is served at an address, and under which name.
-struct CredentialFile {
-    path: PathBuf,
-    authority: String,
-    profile: Option<String>,
-}
-
-impl CredentialFiles<'_> {
-    /// Writes all, in the place of those that are there.
-    fn write(&self, profiles: &Profiles) -> Result<(), Error> {
-        self.files.iter().try_for_each(|file| {
-            let Some(served) = file.served(profiles) else { return Ok(()) };
-            let content = credential_file::content(
-                &format!("http://{}", file.authority),
-                &self.secret,
-                project(served),
-            );
-            self.host.files.write_private(&file.path, content.as_bytes()).map_err(|error| {
-                let path = file.path.display();
-                Error::internal(format!("writing the credential file {path} failed: {error}"))
-            })
-        })
-    }
-}
-
-impl Drop for CredentialFiles<'_> {
-    fn drop(&mut self) {
-        for file in &self.files {
-            let _ = self.host.files.remove(&file.path);
-        }
-    }
-}
-
-impl CredentialFile {
-    fn served<'p>(&self, profiles: &'p Profiles) -> Option<&'p Served> {
-        match &self.profile {
-            None => Some(profiles.root()),
-            Some(wanted) => profiles.named().find_map(|(name, served)| (name == wanted).then_some(served)),
-        }
-    }
-}
-
-fn project(served: &Served) -> Option<&str> {
-    served.credential().project().map(|project| project.id.as_str())
-}
-
 /// Writes the credential files and prints what leads clients here.
 fn announce<'a>(
     host: &'a Host,
@@ -226,7 +174,7 @@ fn announce<'a>(
     as_json: bool,
     output: &Output,
 ) -> Result<CredentialFiles<'a>, Error> {
-    let mut files = CredentialFiles { host, secret, files: Vec::new() };
+    let mut files = CredentialFiles::new(host, secret);
     let profiles = server.profiles();
     for address in server.addresses() {
         let Address::Tcp(address) = address else {
@@ -242,10 +190,7 @@ fn announce<'a>(
         }
         let named = profiles.named().map(|(name, _)| Some(name.to_owned()));
         for profile in std::iter::once(None).chain(named) {
-            let path = place_of_file(host, address.port(), profile.as_deref())?;
-            let authority =
-                profile.as_ref().map_or(address.to_string(), |name| format!("{address}/profiles/{name}"));
-            files.files.push(CredentialFile { path, authority, profile });
+            files.add(*address, profile)?;
         }
     }
     files.write(&profiles)?;
@@ -290,16 +235,4 @@ fn print(files: &CredentialFiles<'_>, server: &Server, as_json: bool, output: &O
     } else {
         output.data(text.trim_end())
     }
-}
-
-/// The credential file of a port: on this machine alone, since another may serve at the same port.
-fn place_of_file(host: &Host, port: u16, profile: Option<&str>) -> Result<PathBuf, Error> {
-    let profile = profile.map(|name| format!("-{name}")).unwrap_or_default();
-    let name = format!("serve-{port}{profile}.json");
-    let directory = host.environment.directory(Directory::Runtime);
-    let directory = directory.or_else(|| host.environment.directory(Directory::Cache)).ok_or_else(|| {
-        Error::invalid("home", "no directory is known for the credential file")
-            .hint("set HOME or XDG_RUNTIME_DIR")
-    })?;
-    Ok(directory.join("ee-auth").join(name))
 }
