@@ -93,14 +93,13 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
 
 /// The variables that may hold a credential.
 fn names() -> Vec<&'static str> {
-    let mut names = vec!["GOOGLE_APPLICATION_CREDENTIALS"];
+    let names = std::iter::once("GOOGLE_APPLICATION_CREDENTIALS");
     #[cfg(feature = "environment")]
-    {
-        names.push(ee_auth_environment::OWN);
-        names.extend(ee_auth_environment::SINGLE);
-        names.extend(ee_auth_environment::PAIRS.iter().flat_map(|(email, key)| [*email, *key]));
-    }
-    names
+    let names = names
+        .chain([ee_auth_environment::OWN])
+        .chain(ee_auth_environment::SINGLE)
+        .chain(ee_auth_environment::PAIRS.iter().flat_map(|(email, key)| [*email, *key]));
+    names.collect()
 }
 
 /// What stands around a value that would be one without.

@@ -106,10 +106,10 @@ fn check_names(resolver: &Resolver, names: &[ProfileName]) -> Result<(), Error> 
     let there: Vec<_> = there.iter().filter_map(|profile| profile.name.as_deref()).collect();
     let Some(name) = names.iter().find(|name| !there.contains(&name.as_str())) else { return Ok(()) };
     let known = match &there[..] {
-        [] => "there is none".to_owned(),
-        there => format!("those that are there: {}", there.join(", ")),
+        [] => ", nor any other".to_owned(),
+        there => format!("; those that are there: {}", there.join(", ")),
     };
-    Err(Error::invalid("profile", format!("there is no profile {name} to serve; {known}"))
+    Err(Error::invalid("profile", format!("there is no profile {name} to serve{known}"))
         .hint(format!("`ee-auth login --profile {name}` makes it")))
 }
 
