@@ -31,23 +31,29 @@ pub(crate) struct Arguments {
 impl Arguments {
     /// Parses the words of a command line, of which the first is the program.
     ///
-    /// clap gives every command its own copy of the global flags before it reads a word, which for all commands takes as
+    /// clap defines every command, and gives each its own copy of the global flags, before it reads a word, which takes as
     /// long as the rest of `ee-auth token` with a stored token. So only those are defined that a word names, as no other
-    /// can be meant. What is then not a command line, be it for a mistake or for `--help`, is parsed with all of them.
+    /// can be meant, and `token`, which scripts call before each request, by itself. What is then not a command line, be it
+    /// for a mistake or for `--help`, is parsed with all of them.
     ///
     /// # Errors
     /// A mistake, or a request for the help or the version.
     pub(crate) fn parse_words(words: &[OsString]) -> Result<Self, clap::Error> {
-        let is_named = |command: &&clap::Command| words.iter().any(|word| word == command.get_name());
+        let is_word = |name: &str| words.iter().any(|word| word == name);
+        let parse = |commands: Vec<clap::Command>| {
+            let all = Global::augment_args(clap::Command::new("ee-auth")).subcommands(commands);
+            all.try_get_matches_from(words).and_then(|matches| Self::from_arg_matches(&matches))
+        };
+        if is_word("token") {
+            if let Ok(arguments) = parse(vec![Token::augment_args(clap::Command::new("token"))]) {
+                return Ok(arguments);
+            }
+        }
         let all = Command::augment_subcommands(clap::Command::default());
-        let named: Vec<_> = all.get_subcommands().filter(is_named).cloned().collect();
+        let named = all.get_subcommands().filter(|command| is_word(command.get_name())).cloned().collect();
         // What follows takes its place in memory.
         drop(all);
-        Global::augment_args(clap::Command::new("ee-auth"))
-            .subcommands(named)
-            .try_get_matches_from(words)
-            .and_then(|matches| Self::from_arg_matches(&matches))
-            .or_else(|_| Self::try_parse_from(words))
+        parse(named).or_else(|_| Self::try_parse_from(words))
     }
 }
 

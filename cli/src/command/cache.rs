@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::arguments::Cache;
 use crate::output::Output;
 
+#[inline(never)]
 pub(crate) fn run(resolver: &Resolver, options: &Cache, output: &Output) -> Result<(), Error> {
     match options {
         Cache::Clear => clear(resolver, output),

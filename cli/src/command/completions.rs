@@ -6,6 +6,7 @@ use ee_auth::{Error, Outcome};
 use crate::arguments::Arguments;
 use crate::output::Output;
 
+#[inline(never)]
 pub(crate) fn completions(shell: clap_complete::Shell, output: &Output) -> Result<(), Error> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "ee-auth", &mut script);
@@ -15,6 +16,7 @@ pub(crate) fn completions(shell: clap_complete::Shell, output: &Output) -> Resul
     output.data(script.replace("ee__subcmd__auth", "ee__auth").trim_end())
 }
 
+#[inline(never)]
 pub(crate) fn man(name: Option<&str>, output: &Output) -> Result<(), Error> {
     let mut program = Arguments::command();
     program.build();

@@ -12,6 +12,7 @@ use super::warn_of;
 use crate::arguments::Config;
 use crate::output::{FAINT, GOOD, Output, STRONG, styled};
 
+#[inline(never)]
 pub(crate) fn run(host: &Host, flags: &Flags, options: Config, output: &Output) -> Result<(), Error> {
     match options {
         Config::Show { origin } => show(host, flags, origin, output),

@@ -29,6 +29,7 @@ struct View {
     annotations: bool,
 }
 
+#[inline(never)]
 pub(crate) fn run(
     resolver: Resolver,
     options: &Options,

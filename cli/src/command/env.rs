@@ -13,6 +13,7 @@ use super::InUse;
 use crate::arguments::Env;
 use crate::output::Output;
 
+#[inline(never)]
 pub(crate) fn run(resolver: Resolver, options: &Env, output: &Output) -> Result<(), Error> {
     let as_json = output.is_json()?;
     let in_use = InUse::find(&resolver)?;

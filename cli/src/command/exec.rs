@@ -9,6 +9,7 @@ use ee_auth_serve::{IsolatedHome, Refusal, Session, Via, outranking_logins};
 use super::InUse;
 use crate::arguments::Exec;
 
+#[inline(never)]
 pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error> {
     let resolver = resolver.interactive(true);
     let in_use = InUse::find(&resolver)?;

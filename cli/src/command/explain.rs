@@ -11,6 +11,7 @@ use super::warn_of;
 use crate::arguments::Explain;
 use crate::output::{BAD, CAREFUL, FAINT, GOOD, NEXT, Output, STRONG, attempt_json, styled, summary};
 
+#[inline(never)]
 pub(crate) fn run(resolver: Resolver, options: &Explain, output: &Output) -> Result<ExitCode, Error> {
     let json = output.is_json()?;
     let resolved = resolver.offline(options.offline).look()?;

@@ -16,6 +16,7 @@ use crate::output::{CAREFUL, GOOD, NEXT, Output, STRONG, error_json, styled};
 /// The most bytes of standard input that may be a code.
 const MAX_CODE: u64 = 64 * 1024;
 
+#[inline(never)]
 pub(crate) fn run(resolver: Resolver, options: Login, global: &Global, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     warn_of(&resolver.load()?);

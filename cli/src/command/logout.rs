@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::arguments::Logout;
 use crate::output::{GOOD, Output, styled};
 
+#[inline(never)]
 pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     let LoggedOut { removed, revoked, project, .. } = stored::log_out(resolver, options.revoke)?;

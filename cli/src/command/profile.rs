@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::arguments::Profile;
 use crate::output::{CAREFUL, FAINT, GOOD, Output, STRONG, styled};
 
+#[inline(never)]
 pub(crate) fn run(resolver: &Resolver, options: Profile, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     let host = resolver.host();

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::output::{GOOD, Output, styled};
 
+#[inline(never)]
 pub(crate) fn run(resolver: &Resolver, project: Option<&str>, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     let path = stored::set_project(resolver, project)?;

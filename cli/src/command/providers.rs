@@ -14,6 +14,7 @@ struct Row {
     in_chain: bool,
 }
 
+#[inline(never)]
 pub(crate) fn run(resolver: &Resolver, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     let config = resolver.load()?;

@@ -9,6 +9,7 @@ use super::warn_of;
 use crate::arguments::Status;
 use crate::output::{CAREFUL, NEXT, Output, STRONG, styled};
 
+#[inline(never)]
 pub(crate) fn run(resolver: Resolver, options: &Status, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     let resolver = resolver.offline(options.offline);

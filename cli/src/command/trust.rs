@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::arguments::Trust;
 use crate::output::{GOOD, Output, styled};
 
+#[inline(never)]
 pub(crate) fn run(host: &Host, flags: &Flags, options: &Trust, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     if options.list {

@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::arguments::{Plugin, PluginOptions};
 use crate::output::Output;
 
+#[inline(never)]
 pub(crate) fn run(
     resolver: &Resolver,
     flags: &Flags,

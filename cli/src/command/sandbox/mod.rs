@@ -13,6 +13,7 @@ use self::home::Home;
 use crate::arguments::Sandbox;
 use crate::output::{FAINT, NEXT, Output, styled};
 
+#[inline(never)]
 pub(crate) fn run(host: &Host, options: &Sandbox, output: &Output) -> Result<ExitCode, Error> {
     if options.list_faults {
         return list_faults(output).map(|()| ExitCode::SUCCESS);

@@ -22,6 +22,7 @@ use crate::output::Output;
 /// How a server ends that somebody ended with Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
+#[inline(never)]
 pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Result<ExitCode, Error> {
     let as_json = output.is_json()?;
     let host = resolver.host().clone();
