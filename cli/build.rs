@@ -4,21 +4,27 @@
 
 use std::env;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn main() -> io::Result<()> {
+/// Where the parts of the program lie, but for its functions; and those, in their order. `layout/record` makes the list.
+const LAYOUT: &str = include_str!("layout/program.ld");
+const FUNCTIONS: &str = include_str!("layout/functions.txt");
+/// Set to anything, it leaves the layout to the linker, as `layout/record` needs it.
+const NO_LAYOUT: &str = "EE_AUTH_NO_LAYOUT";
+
+fn main() -> Result<(), String> {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=layout");
+    println!("cargo::rerun-if-env-changed={NO_LAYOUT}");
     let is = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
     let is_native = env::var_os("HOST") == env::var_os("TARGET");
     if !is_native || !is("CARGO_CFG_TARGET_OS", "linux") || !is("CARGO_CFG_TARGET_ENV", "gnu") {
         return Ok(());
     }
     link_unwinder();
-    // The functions have been recorded there.
-    if is("CARGO_CFG_TARGET_ARCH", "x86_64") && is("PROFILE", "release") && knows_scripts() {
+    // The list was recorded on x86_64.
+    let is_wanted = is("PROFILE", "release") && env::var_os(NO_LAYOUT).is_none();
+    if is_wanted && is("CARGO_CFG_TARGET_ARCH", "x86_64") && knows_scripts() {
         lay_out()?;
     }
     Ok(())
@@ -37,6 +43,8 @@ fn link_unwinder() {
 }
 
 /// Whether the linker is GNU ld or LLD: another that somebody has chosen may know neither linker scripts nor what is in ours.
+///
+/// The C compiler's linker is asked. rustc brings an LLD of its own in its place where it prefers that.
 fn knows_scripts() -> bool {
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let is_chosen = env::var_os("RUSTC_LINKER").is_some() || flags.contains("link");
@@ -47,27 +55,26 @@ fn knows_scripts() -> bool {
 /// What a start needs lies side by side in the file.
 ///
 /// # Errors
-/// The list of functions cannot be read or written.
-fn lay_out() -> io::Result<()> {
-    let layout = Path::new(env!("CARGO_MANIFEST_DIR")).join("layout");
-    let made = PathBuf::from(env::var_os("OUT_DIR").ok_or(io::ErrorKind::NotFound)?);
+/// The linker script cannot be written.
+fn lay_out() -> Result<(), String> {
     // A function that LLVM has more than one of has a number at the end of its name.
-    let functions = fs::read_to_string(layout.join("functions.txt"))?;
-    let sections = functions.lines().map(|name| format!("*(.text*.{name} .text*.{name}.[0-9]*)\n"));
-    fs::write(made.join("functions.ld"), sections.collect::<String>())?;
+    let sections = FUNCTIONS.lines().map(|name| format!("*(.text*.{name} .text*.{name}.[0-9]*)\n"));
+    let script = LAYOUT.replace("INCLUDE functions.txt", &sections.collect::<String>());
+    let path = PathBuf::from(env::var_os("OUT_DIR").ok_or("Cargo says no OUT_DIR")?).join("program.ld");
+    fs::write(&path, script).map_err(|error| format!("{}: {error}", path.display()))?;
 
-    let argument = |argument: &str| println!("cargo::rustc-link-arg-bin=ee-auth={argument}");
-    argument(&format!("-L{}", made.display()));
-    argument("-T");
-    argument(&layout.join("program.ld").display().to_string());
+    let link_with = |argument: &str| println!("cargo::rustc-link-arg-bin=ee-auth={argument}");
+    link_with("-T");
+    link_with(&path.display().to_string());
     if glibc().is_some_and(|version| version >= (2, 36)) {
-        // What the dynamic loader has to relocate, in a tenth of the room. Before 2.36 it does not know that form.
-        argument("-Wl,-z,pack-relative-relocs");
+        // What the dynamic loader has to relocate, in a tenth of the room. The program then needs glibc 2.36: release builds
+        // are made on the oldest system that they are for.
+        link_with("-Wl,-z,pack-relative-relocs");
     }
     Ok(())
 }
 
-/// The version of the system's C library, which is the oldest that the program will run with.
+/// The version of the C library here.
 fn glibc() -> Option<(u32, u32)> {
     let version = answer("getconf", &["GNU_LIBC_VERSION"])?;
     let (major, minor) = version.trim().strip_prefix("glibc ")?.split_once('.')?;

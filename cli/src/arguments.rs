@@ -453,10 +453,34 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use std::ffi::OsString;
+
+    use clap::{CommandFactory, Parser};
+
+    use super::Arguments;
 
     #[test]
     fn the_definitions_agree_with_each_other() {
-        super::Arguments::command().debug_assert();
+        Arguments::command().debug_assert();
+    }
+
+    /// What the quick ways of parsing make of a line is what the whole definition makes of it.
+    #[test]
+    fn what_is_parsed_quickly_is_parsed_alike() {
+        let lines = "token|token --format json|-q token --min-ttl 5m|--project a token --project b|token -v -v|token -v -q\
+            |--profile login token|--profile token|--profile token login|--config exec token --no-cache|token --id-token\
+            |token --id-token --audience A|token login|token --min-ttl|token --format never|exec token|exec -- token -h\
+            |exec -- login|man token|help token|-- token|token -- x|token -V|-V token|-vh token|token --help|tok|login|status -v\
+            |set-project token|set-project exec|plugin check token|logout --revoke --profile serve|--color always explain|";
+        let show = |parsed: Result<Arguments, clap::Error>| match parsed {
+            Ok(arguments) => format!("{arguments:?}"),
+            Err(error) => format!("{:?} {error}", error.kind()),
+        };
+        for line in lines.split('|') {
+            let words: Vec<OsString> =
+                ["ee-auth"].into_iter().chain(line.split_whitespace()).map(OsString::from).collect();
+            let quick = show(Arguments::parse_words(&words));
+            assert_eq!(quick, show(Arguments::try_parse_from(&words)), "ee-auth {line}");
+        }
     }
 }
