@@ -1,16 +1,12 @@
 //! The provider `environment`: a credential in a variable, in whatever shape people paste it.
 //!
-//! | variable | |
-//! | --- | --- |
-//! | `EE_AUTH_CREDENTIALS` | beats the others |
-//! | `EARTHENGINE_TOKEN`, `EARTHENGINE_SERVICE_ACCOUNT`, `EARTHENGINE_CREDENTIALS`, `EE_CREDENTIALS_JSON`, `EE_SERVICE_ACCOUNT_KEY`, `GEE_SERVICE_ACCOUNT_KEY`, `GEE_SERVICE_ACCOUNT_JSON`, `EARTHENGINE_CREDENTIALS_BASE64` | names already in use |
-//! | `EE_SERVICE_ACCOUNT` with `EE_SA_CREDENTIALS_FILE` | an e-mail and its key |
-//! | `GEE_SERVICE_ACCOUNT` with `GEE_KEY_FILE` | an e-mail and its key |
+//! The variables are those of [`VARIABLES`]; [`OWN`] overrides the others.
 //!
 //! What a value may look like, and in which order it is recognised, is in [`Shape`]. Two variables that hold
 //! different credentials are an error that names both: choosing one would be guessing.
 
 mod shape;
+pub mod variables;
 
 use std::sync::Arc;
 
@@ -20,25 +16,8 @@ use ee_auth_google::service_account::{self, Key, is_email};
 use ee_auth_google::{access_token, credential, earth_engine_client};
 
 pub use shape::{Recognised, Shape};
-
-/// The variable that beats the others.
-pub const OWN: &str = "EE_AUTH_CREDENTIALS";
-
-/// The names already in use for a credential in one variable.
-pub const SINGLE: [&str; 8] = [
-    "EARTHENGINE_TOKEN",
-    "EARTHENGINE_SERVICE_ACCOUNT",
-    "EARTHENGINE_CREDENTIALS",
-    "EE_CREDENTIALS_JSON",
-    "EE_SERVICE_ACCOUNT_KEY",
-    "GEE_SERVICE_ACCOUNT_KEY",
-    "GEE_SERVICE_ACCOUNT_JSON",
-    "EARTHENGINE_CREDENTIALS_BASE64",
-];
-
-/// The names already in use for a service account's e-mail in one variable and its key in another.
-pub const PAIRS: [(&str, &str); 2] =
-    [("EE_SERVICE_ACCOUNT", "EE_SA_CREDENTIALS_FILE"), ("GEE_SERVICE_ACCOUNT", "GEE_KEY_FILE")];
+pub use variables::{OWN, VARIABLES, names};
+use variables::{Usually, Variable};
 
 /// How `environment` is configured: not at all.
 pub const KIND: Kind = Kind {
@@ -87,12 +66,12 @@ fn candidates(search: &Search) -> Result<Vec<Candidate>, Error> {
         return Ok(vec![Candidate::single(OWN, &value, search)?]);
     }
     let mut candidates = Vec::new();
-    for name in SINGLE {
+    for Variable { name, .. } in VARIABLES.iter().filter(|variable| variable.usually == Usually::Credential) {
         if let Some(value) = search.secret_variable(name)? {
             candidates.push(Candidate::single(name, &value, search)?);
         }
     }
-    for (email, key) in PAIRS {
+    for (email, key) in pairs() {
         match (search.variable(email)?, search.secret_variable(key)?) {
             (None, None) => {}
             (Some(address), Some(value)) => {
@@ -112,6 +91,13 @@ fn candidates(search: &Search) -> Result<Vec<Candidate>, Error> {
         }
     }
     Ok(candidates)
+}
+
+fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
+    VARIABLES.iter().filter_map(|variable| match variable.usually {
+        Usually::EmailOfKeyIn(key) => Some((variable.name, key)),
+        _ => None,
+    })
 }
 
 fn half(set: &str, missing: &str) -> Error {
@@ -147,7 +133,7 @@ impl Candidate {
             )
             .hint(format!(
                 "put the whole JSON of the key into {name}; or set {} to the e-mail and {} to the path of the PEM",
-                PAIRS[0].0, PAIRS[0].1
+                "EE_SERVICE_ACCOUNT", "EE_SA_CREDENTIALS_FILE"
             )));
         }
         Ok(Self { named: name.to_owned(), email: None, recognised })

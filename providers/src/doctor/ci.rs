@@ -95,10 +95,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
 fn names() -> Vec<&'static str> {
     let names = std::iter::once("GOOGLE_APPLICATION_CREDENTIALS");
     #[cfg(feature = "environment")]
-    let names = names
-        .chain([ee_auth_environment::OWN])
-        .chain(ee_auth_environment::SINGLE)
-        .chain(ee_auth_environment::PAIRS.iter().flat_map(|(email, key)| [*email, *key]));
+    let names = names.chain(ee_auth_environment::names());
     names.collect()
 }
 

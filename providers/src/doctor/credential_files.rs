@@ -124,11 +124,10 @@ pub(super) fn present(examination: &Examination<'_>) -> Vec<CredentialFile> {
     }
     let gcloud = cloud_sdk::application_default_file(&examination.search()).ok().flatten();
     places.extend(gcloud.map(|path| (path, Role::Gcloud)));
-    let variables = ["GOOGLE_APPLICATION_CREDENTIALS", "EE_SA_CREDENTIALS_FILE", "GEE_KEY_FILE"];
+    let variables = std::iter::once("GOOGLE_APPLICATION_CREDENTIALS");
     #[cfg(feature = "environment")]
-    let variables =
-        variables.into_iter().chain([ee_auth_environment::OWN]).chain(ee_auth_environment::SINGLE);
-    let named = variables.into_iter().filter_map(|name| examination.path_variable(name));
+    let variables = variables.chain(ee_auth_environment::names());
+    let named = variables.filter_map(|name| examination.path_variable(name));
     let configured = examination.config().into_iter().flat_map(|config| config.providers.values());
     let configured = configured.filter_map(|provider| provider.options.path("key_file"));
     places.extend(named.chain(configured).map(|path| (path, Role::Named)));

@@ -63,10 +63,7 @@ fn known() -> Vec<&'static str> {
     let mut known: Vec<_> = KEYS.iter().filter_map(|key| key.variable).collect();
     known.extend(OWN.iter().chain(&FOREIGN));
     #[cfg(feature = "environment")]
-    {
-        known.extend(ee_auth_environment::SINGLE);
-        known.extend(ee_auth_environment::PAIRS.iter().flat_map(|(email, key)| [*email, *key]));
-    }
+    known.extend(ee_auth_environment::names());
     known
 }
 
