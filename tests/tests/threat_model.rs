@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "reads the repository that it tests")]
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 const COLUMN: &str = "shown by";
@@ -18,17 +19,19 @@ fn names(cell: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The Rust sources below `directory`, but for what was built.
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
+        if entry.file_type()?.is_dir() {
             if name != "target" && !name.to_string_lossy().starts_with('.') {
-                sources(&path, found);
+                sources(&path, found)?;
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }
+    Ok(())
 }
 
 /// Whether `source` has a test called `name`: a function, or a trial of a test program without libtest.
@@ -47,7 +50,7 @@ fn every_row_of_the_threat_model_names_a_test_that_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let page = fs::read_to_string(root.join("docs/threat-model.md")).unwrap();
     let mut files = Vec::new();
-    sources(root, &mut files);
+    sources(root, &mut files).unwrap();
     let code: Vec<_> = files.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let mut faults = Vec::new();
     let mut seen = 0;
