@@ -10,6 +10,7 @@
 //! - [`pasted`]: what a person pastes back.
 //! - [`authorization_code`]: a code with its verifier (RFC 6749, section 4.1; RFC 7636).
 //! - [`impersonation`], [`impersonated`]: a credential that stands for a service account.
+//! - [`executable_answer`]: what an executable answers that hands out subject tokens (AIP-4117).
 //! - [`external_account`]: workload and workforce identity federation (RFC 8693, AIP-4117).
 //! - [`id_token`]: the ID tokens that all of these can give.
 //! - [`metadata_server`]: asking a metadata server (AIP-4115).
@@ -24,6 +25,7 @@ pub mod authorization_code;
 pub mod authorized_user;
 pub mod cloud_sdk;
 pub mod credential;
+pub mod executable_answer;
 pub mod external_account;
 pub mod id_token;
 pub mod impersonated;

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use ee_auth_core::{Error, Outcome, Scopes, Secret};
 use ee_auth_google::access_token::is_bearer_token;
+use ee_auth_google::executable_answer::{ExecutableAnswer, SubjectTokenKind};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -127,9 +128,9 @@ impl Answer {
     /// [`Outcome::Protocol`], saying in which way it breaks the protocol: nothing, half a line, two answers, more than
     /// [`MAX_ANSWER`], no UTF-8, no JSON, another version, a success without a token, an expiry that has passed.
     pub fn parse(op: Op, written: &[u8], now: SystemTime) -> Result<Self, Error> {
-        let raw = Raw::parse(written, Lines::One)?;
+        let raw = Raw::parse(written)?;
         if !raw.success {
-            return Ok(Self::Refused(raw.refusal(RefusalCode::named)));
+            return Ok(Self::Refused(raw.refusal()));
         }
         match op {
             Op::Get => raw.granted(now).map(Self::Granted),
@@ -139,17 +140,30 @@ impl Answer {
     }
 
     /// The answer of an executable that was made for Google's executable-sourced credentials. Its codes are its own, so a
-    /// failure is a rejection.
+    /// failure is a rejection whose message begins with its code.
     ///
     /// # Errors
-    /// As [`Answer::parse`].
+    /// [`Outcome::Protocol`] as [`ExecutableAnswer::read`] says.
     pub fn parse_google(written: &[u8], now: SystemTime) -> Result<Self, Error> {
-        let raw = Raw::parse(written, Lines::Any)?;
-        if raw.success {
-            raw.granted(now).map(Self::Granted)
-        } else {
-            Ok(Self::Refused(raw.refusal(|_| RefusalCode::Rejected)))
-        }
+        let answer =
+            ExecutableAnswer::read(written, now).map_err(|found| breach(found.detail, &found.message))?;
+        Ok(match answer {
+            ExecutableAnswer::Token(token) => Self::Granted(Granted {
+                subject: match token.kind {
+                    SubjectTokenKind::IdToken => Subject::IdToken(token.secret),
+                    SubjectTokenKind::SamlResponse => Subject::SamlResponse(token.secret),
+                },
+                expires_at: token.expires_at,
+                cache: Cache::Session,
+                scopes: None,
+                principal: None,
+                project: None,
+            }),
+            ExecutableAnswer::Failure { code, message } => Self::Refused(Refusal {
+                code: RefusalCode::Rejected,
+                message: words::line(&format!("{code}: {message}")),
+            }),
+        })
     }
 
     /// Standard output, trimmed, as an access token of which nothing else is known.
@@ -199,14 +213,6 @@ pub(crate) fn breach(detail: &'static str, message: &str) -> Error {
         .hint("this is a fault of the plugin; `ee-auth plugin check` says what its author has to mend")
 }
 
-/// Over how many lines an answer may go.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Lines {
-    One,
-    /// Google's clients read all that an executable writes, and many write JSON to be read by people.
-    Any,
-}
-
 /// An answer as it is written. Values are looked at one by one, so that an error names the key and never shows a value.
 struct Raw {
     success: bool,
@@ -224,7 +230,7 @@ impl Drop for Raw {
 }
 
 impl Raw {
-    fn parse(written: &[u8], lines: Lines) -> Result<Self, Error> {
+    fn parse(written: &[u8]) -> Result<Self, Error> {
         let text = text(written)?;
         if text.is_empty() {
             return Err(breach("silent", "it answered nothing"));
@@ -246,7 +252,7 @@ impl Raw {
             rest if !rest.is_empty() => {
                 return Err(breach("trailing", "it wrote something after its answer"));
             }
-            _ if lines == Lines::One && text[..end].contains('\n') => {
+            _ if text[..end].contains('\n') => {
                 return Err(breach("lines", "its answer is spread over several lines, and must be one"));
             }
             _ => {}
@@ -289,9 +295,9 @@ impl Raw {
         Ok(Some(name.to_owned()))
     }
 
-    fn refusal(&self, code: fn(&str) -> RefusalCode) -> Refusal {
+    fn refusal(&self) -> Refusal {
         let text = |key| self.values.get(key).and_then(Value::as_str).unwrap_or_default();
-        Refusal { code: code(text("code")), message: words::line(text("message")) }
+        Refusal { code: RefusalCode::named(text("code")), message: words::line(text("message")) }
     }
 
     fn manifest(&self) -> Result<manifest::Raw, Error> {

@@ -321,7 +321,7 @@ printf '{\n "version": 1, "success": true,\n "token_type": "%s",\n "id_token": "
         .plugin(r#"echo '{"version":1,"success":false,"code":"401","message":"not allowed"}'"#)
         .protocol("google-executable");
     let error = no.error();
-    assert_eq!((error.outcome(), error.message()), (Outcome::Rejected, "vault says: not allowed"));
+    assert_eq!((error.outcome(), error.message()), (Outcome::Rejected, "vault says: 401: not allowed"));
 }
 
 #[test]

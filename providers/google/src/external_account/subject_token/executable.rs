@@ -9,18 +9,12 @@ use ee_auth_core::{Error, Exchange, Outcome, Search, Secret, TokenKey, redact};
 
 use super::super::NEW_FILE;
 use crate::Document;
-
-mod answer;
-
-use answer::Answer;
+use crate::executable_answer::{Breach, ExecutableAnswer, MAX_ANSWER};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// What Google's libraries allow.
 const TIMEOUTS: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(120));
 const INTERACTIVE_TIMEOUTS: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(1800));
-
-/// The most bytes of its answer. A token has a few KiB.
-const OUTPUT_LIMIT: usize = 1 << 20;
 
 /// A program that gives out a token: `credential_source.executable`.
 #[derive(Debug)]
@@ -95,62 +89,77 @@ impl Executable {
     }
 
     pub(super) async fn get(&self, exchange: &Exchange) -> Result<Secret, Error> {
-        let now = exchange.host.clock.now();
-        let kept = self.kept(exchange).and_then(|answer| answer.kept_token(now));
-        if let Some(token) = kept {
-            log::debug!("{} has kept a token that is still valid", self.program.display());
-            return Ok(token);
+        match self.output(exchange) {
+            // In the file an answer without an expiry does not count: nothing says how old it is.
+            Some(Ok(ExecutableAnswer::Token(token))) if token.expires_at.is_some() => {
+                log::debug!("{}: its output file has a token that is still valid", self.program.display());
+                return Ok(token.secret);
+            }
+            _ => {}
         }
         let present = exchange.host.person.presence() == Presence::Answering;
         let answer = match self.interactive_timeout.filter(|_| present) {
             Some(timeout) => self.run_with_person(exchange, timeout).await?,
             None => self.run(exchange).await?,
         };
-        answer
-            .token(exchange.host.clock.now())
-            .map_err(|error| error.in_place(&self.program.display().to_string()))
+        match answer {
+            ExecutableAnswer::Token(token) => Ok(token.secret),
+            ExecutableAnswer::Failure { code, message } => Err(Error::rejected(
+                "executable",
+                format!("{}: there is no subject token: {code}: {message}", self.program.display()),
+            )
+            .hint("do what the program asks for; a new login with your identity provider, as a rule")),
+        }
     }
 
-    /// What the program wrote into its output file; `None` where there is none, or nothing that can be read.
-    fn kept(&self, exchange: &Exchange) -> Option<Answer> {
+    /// What the program wrote into its output file; `None` where there is no such file.
+    fn output(&self, exchange: &Exchange) -> Option<Result<ExecutableAnswer, Breach>> {
         let read = exchange.host.files.read(self.output_file.as_deref()?, MAX_CREDENTIAL_FILE).ok()?;
-        Answer::read(&read.bytes).ok()
+        Some(ExecutableAnswer::read(&read.bytes, exchange.host.clock.now()))
     }
 
-    async fn run(&self, exchange: &Exchange) -> Result<Answer, Error> {
+    /// The answer of a program that ended well and wrote nothing to its standard output.
+    fn written(&self, exchange: &Exchange, missing: &str) -> Result<ExecutableAnswer, Error> {
+        match self.output(exchange) {
+            Some(answer) => answer.map_err(|breach| self.protocol(&breach.message)),
+            None => Err(self.protocol(missing)),
+        }
+    }
+
+    async fn run(&self, exchange: &Exchange) -> Result<ExecutableAnswer, Error> {
         let output = exchange.host.processes.run(self.command(self.timeout, false)).await;
         let output = output.map_err(|error| self.not_run(&error))?;
         let stdout = output.stdout.trim_ascii();
         if stdout.is_empty() && output.status == Some(0) {
-            return self.kept(exchange).ok_or_else(|| {
-                self.protocol("ended well, but wrote no answer to its standard output".to_owned())
-            });
+            return self.written(exchange, "it ended well, but wrote no answer to its standard output");
         }
-        match (Answer::read(stdout), output.status) {
+        match (ExecutableAnswer::read(stdout, exchange.host.clock.now()), output.status) {
             (Ok(answer), Some(0)) => Ok(answer),
             // A program that fails says why, and ends with a status that is not 0.
-            (Ok(answer), _) if answer.is_failure() => Ok(answer),
-            (Err(wrong), Some(0)) => Err(self.protocol(wrong)),
+            (Ok(failure @ ExecutableAnswer::Failure { .. }), _) => Ok(failure),
+            (Err(breach), Some(0)) => Err(self.protocol(&breach.message)),
             (_, status) => {
                 let ended = match status {
-                    Some(status) => format!("ended with status {status}"),
-                    None => "was ended by a signal".to_owned(),
+                    Some(status) => format!("it ended with status {status}"),
+                    None => "it was ended by a signal".to_owned(),
                 };
                 let said = redact(&output.stderr);
-                Err(self.protocol(if said.is_empty() { ended } else { format!("{ended}: {said}") }))
+                Err(self.protocol(&if said.is_empty() { ended } else { format!("{ended}: {said}") }))
             }
         }
     }
 
     /// Runs a program that speaks with the person, and answers in its output file.
-    async fn run_with_person(&self, exchange: &Exchange, timeout: Duration) -> Result<Answer, Error> {
+    async fn run_with_person(
+        &self,
+        exchange: &Exchange,
+        timeout: Duration,
+    ) -> Result<ExecutableAnswer, Error> {
         let status = exchange.host.processes.run_with_person(self.command(timeout, true)).await;
         match status.map_err(|error| self.not_run(&error))? {
-            Some(0) => self.kept(exchange).ok_or_else(|| {
-                self.protocol("ended well, but wrote no answer into its `output_file`".to_owned())
-            }),
-            Some(status) => Err(self.protocol(format!("ended with status {status}"))),
-            None => Err(self.protocol("was ended by a signal".to_owned())),
+            Some(0) => self.written(exchange, "it ended well, but wrote no answer into its `output_file`"),
+            Some(status) => Err(self.protocol(&format!("it ended with status {status}"))),
+            None => Err(self.protocol("it was ended by a signal")),
         }
     }
 
@@ -176,7 +185,7 @@ impl Executable {
             ),
             input: None,
             timeout,
-            output_limit: OUTPUT_LIMIT,
+            output_limit: MAX_ANSWER,
         }
     }
 
@@ -189,12 +198,12 @@ impl Executable {
                 "see what it waits for, or give it more time with `timeout_millis` in {} (120000 at the most)",
                 self.place
             )),
-            _ => self.protocol(error.to_string()),
+            _ => self.protocol(&error.to_string()),
         }
     }
 
-    fn protocol(&self, what: String) -> Error {
-        Error::new(Outcome::Protocol, "executable", format!("{} {what}", self.program.display())).hint(
+    fn protocol(&self, what: &str) -> Error {
+        Error::new(Outcome::Protocol, "executable", format!("{}: {what}", self.program.display())).hint(
             "run it by hand and see what it says; it has to write one JSON object to its standard output: \
              https://google.aip.dev/auth/4117",
         )
