@@ -127,6 +127,7 @@ fn both_readers_accept_the_same_answers() {
         // Whichever tokens are there, the type says which one counts.
         (success(json!({"token_type": saml, "saml_response": "PHg+"})), "saml2", "PHg+"),
         (success(json!({"expiration_time": null})), "id_token", "a.s3cret.c"),
+        (success(json!({"expiration_time": 9_999_999_999_u64})), "id_token", "a.s3cret.c"),
         // Python's time.time().
         (success(json!({"expiration_time": 1_798_000_000.75})), "id_token", "a.s3cret.c"),
         (success(json!({"more": ["of", "another", "version"], "code": 7})), "id_token", "a.s3cret.c"),

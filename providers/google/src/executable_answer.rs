@@ -14,8 +14,9 @@ use crate::access_token::is_bearer_token;
 /// The most bytes that an answer may have: 1 MiB. A token has a few KiB.
 pub const MAX_ANSWER: usize = 1 << 20;
 
-/// An expiry further off than this is a time in milliseconds: ten years.
-const FURTHEST: Duration = Duration::from_secs(10 * 366 * 86_400);
+/// An expiry further off than this is a time in milliseconds: a thousand years. Some executables write "never" as a time in a
+/// far year.
+const FURTHEST: Duration = Duration::from_secs(1000 * 366 * 86_400);
 
 /// What an executable answers.
 #[derive(Debug)]
@@ -174,7 +175,7 @@ impl Members {
             Some(at) if at.duration_since(now).is_ok_and(|left| left <= FURTHEST) => Ok(Some(at)),
             _ => Err(breach(
                 "expiration_time",
-                "`expiration_time` in its answer is more than ten years off: it is in seconds, not in milliseconds",
+                "`expiration_time` in its answer is more than a thousand years off: it is in seconds, not in milliseconds",
             )),
         }
     }
