@@ -64,6 +64,11 @@ fn configuration() -> Vec<Case> {
     vec![
         case("configuration.invalid", Fake::new().with_file(CONFIG, "projct = 1"), "project"),
         case(
+            "configuration.profile",
+            logged_in().with_variable("EE_AUTH_PROFILE", "wrok"),
+            "ee-auth --profile wrok login",
+        ),
+        case(
             "configuration.untrusted",
             logged_in().with_file("/project/ee-auth.toml", "[security]\ntoken_hosts = [\"evil.example\"]"),
             "ee-auth trust",
