@@ -382,6 +382,7 @@ fn surroundings() -> Vec<Case> {
         Case { online: true, ..case("cache.no_locks", no_locks, "local disk") },
         case("cache.off", logged_in().with_variable("EE_AUTH_CACHE", "none"), "EE_AUTH_CACHE"),
         case("proxy.malformed", logged_in().with_variable("HTTPS_PROXY", "http://"), "http://HOST:PORT"),
+        case("proxy.malformed", logged_in().with_variable("all_proxy", "socks://a:1"), "socks5h://"),
         case(
             "proxy.spellings",
             logged_in().with_variable("HTTPS_PROXY", "http://a:1").with_variable("https_proxy", "http://b:1"),
