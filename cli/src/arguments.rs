@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
-use ee_auth_serve::{Address, Shell, Via};
+use ee_auth_serve::{Address, Isolate, Shell, Via};
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -280,13 +280,24 @@ pub(crate) struct Exec {
     /// How the command gets at it: file, metadata or both; both where processes of other users can be told apart
     #[arg(long, value_name = "HOW")]
     pub(crate) via: Option<Via>,
-    /// Hide the logins of earthengine-api and gcloud, which would be used in place of this credential
-    #[arg(long)]
+    /// Hide stored logins of earthengine-api and gcloud from the command: auto, always or never; auto hides those that it
+    /// would use instead of this credential
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) isolate: Option<Isolate>,
+    /// The same as `--isolate always`
+    #[arg(long, conflicts_with = "isolate")]
     pub(crate) isolate_home: bool,
     /// The command
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
     #[arg(value_hint = ValueHint::CommandWithArguments)]
     pub(crate) command: Vec<OsString>,
+}
+
+impl Exec {
+    /// When stored logins are hidden from the command.
+    pub(crate) fn isolate(&self) -> Isolate {
+        if self.isolate_home { Isolate::Always } else { self.isolate.unwrap_or_default() }
+    }
 }
 
 #[derive(Args, Debug)]

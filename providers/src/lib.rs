@@ -19,7 +19,6 @@
 //! only the user can read, unless [`Resolver::no_cache`] or the configuration says otherwise: see [`cache`].
 
 mod login;
-mod profile;
 mod project;
 mod registry;
 mod resolver;
@@ -41,6 +40,8 @@ pub use ee_auth_core::{
 };
 #[cfg(feature = "dynamic")]
 pub use ee_auth_dynamic as dynamic;
+#[cfg(feature = "environment")]
+pub use ee_auth_environment::names as credential_variables;
 #[cfg(any(feature = "gcp_auth", feature = "google_cloud_auth", feature = "object_store"))]
 pub use ee_auth_gcp_auth as adapters;
 pub use login::{Login, LoginOutcome, LoginReport, UnfinishedLogin};

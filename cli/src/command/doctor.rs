@@ -39,6 +39,12 @@ pub(crate) fn run(
     let as_json = output.is_json()?;
     let on_github = variable(&*resolver.host().environment, "GITHUB_ACTIONS").is_some_and(|on| on == "true");
     let view = View { verbose, plain: options.ci, annotations: options.ci && on_github };
+    for left in ee_auth_serve::give_back_left(resolver.host()) {
+        log::warn!(
+            "moved what a command had created in {} to your home directory: its `ee-auth exec` was killed",
+            left.display()
+        );
+    }
     let resolver = resolver.offline(options.offline);
     let diagnosis = Doctor::new(resolver).online(options.online).ci(options.ci).run();
     let error = diagnosis.error();

@@ -10,6 +10,7 @@ use ee_auth_serve::{Shell, append_to_github_env, token_variables};
 use serde_json::json;
 
 use super::InUse;
+use super::exec::warn_of_conflicting_logins;
 use crate::arguments::Env;
 use crate::output::Output;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(resolver: Resolver, options: &Env, output: &Output) -> Result<
     let as_json = output.is_json()?;
     let in_use = InUse::find(&resolver)?;
     let token = in_use.token_valid_for(Duration::ZERO)?;
+    warn_of_conflicting_logins(&resolver, &in_use);
     let project = in_use.credential.project().map(|project| project.id.as_str());
     let variables = token_variables(token.secret(), project);
     let left = token.remaining(resolver.host().clock.now()).as_secs() / 60;

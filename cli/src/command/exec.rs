@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ee_auth::{Error, Resolver};
-use ee_auth_serve::{IsolatedHome, Refusal, Session, Via, outranking_logins};
+use ee_auth::{Error, Resolver, credential_variables};
+use ee_auth_serve::{ConflictingLogin, Isolate, Isolation, Refusal, SameLogin, Session, Via, stored_logins};
 
 use super::InUse;
 use crate::arguments::Exec;
@@ -15,31 +15,76 @@ pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error>
     let in_use = InUse::find(&resolver)?;
     // What the command could not tell as well, deep in a library: that the credential is not accepted.
     in_use.token_valid_for(Duration::ZERO)?;
-    let InUse { credential, config, .. } = in_use;
-    let home = options.isolate_home.then(|| IsolatedHome::new(resolver.host())).transpose()?;
-    let is_own = credential.kind() == "persistent" && config.profile.is_none();
-    // What the command will use in the place of this credential.
-    for found in outranking_logins(resolver.host(), &credential, is_own, home.is_some()) {
-        log::warn!("{found}");
-    }
     let via = options.via.unwrap_or_else(Via::usual);
-    let session = Session::start(credential, via, &*resolver.host().environment)?;
+    let isolation = isolate(&resolver, &in_use, options, via)?;
+    let session = Session::start(in_use.credential, via, &*resolver.host().environment)?;
     let mut variables = session.variables().clone();
-    if let Some(home) = &home {
-        variables.set.insert("HOME".to_owned(), home.path().as_os_str().to_owned());
-    }
+    variables.set.extend(isolation.variables());
+    // The command has what it needs. The key itself would outlive the run, and be another credential than the resolved one.
+    let environment = &resolver.host().environment;
+    let credentials = credential_variables().filter(|name| environment.variable_os(name).is_some());
+    variables.removed.extend(credentials.map(str::to_owned));
     if !variables.removed.is_empty() {
         log::info!(
-            "hidden from the command, since they lead to another credential: {}",
+            "hidden from the command, because they hold or name a credential: {}",
             variables.removed.join(", ")
         );
     }
     let (program, arguments) =
         options.command.split_first().ok_or_else(|| Error::internal("there is no command"))?;
-    let ended = ee_auth_host::run_attached(program, arguments, &variables.set, &variables.removed);
+    let ended = ee_auth_host::run_attached(
+        program,
+        arguments,
+        &variables.set,
+        &variables.removed,
+        isolation.hidden_files(),
+    );
     tell_of_refusals(&session.refusals());
-    drop((session, home));
+    drop((session, isolation));
     Ok(ended.exit_code())
+}
+
+/// Hides the stored logins that the command would use instead of the credential, or says that it will use them.
+fn isolate(resolver: &Resolver, in_use: &InUse, options: &Exec, via: Via) -> Result<Isolation, Error> {
+    let host = resolver.host();
+    let conflicts = || ConflictingLogin::all(host, &in_use.credential, same_login(in_use), via);
+    let hidden = match options.isolate() {
+        Isolate::Always => stored_logins(host),
+        Isolate::Auto => {
+            let conflicts = conflicts().into_iter().inspect(|conflict| log::debug!("{conflict}"));
+            conflicts.map(|conflict| conflict.path().to_owned()).collect()
+        }
+        Isolate::Never => {
+            for conflict in conflicts() {
+                log::warn!("{conflict}; leave out `--isolate never` to hide it");
+            }
+            Vec::new()
+        }
+    };
+    let isolation = Isolation::new(host, &hidden)?;
+    if let Some(mechanism) = isolation.mechanism() {
+        let hidden: Vec<_> = isolation.files().iter().map(|file| file.display().to_string()).collect();
+        log::info!("hidden from the command by {mechanism}: {}", hidden.join(", "));
+    }
+    Ok(isolation)
+}
+
+/// The stored login that the credential is, unless its token has other scopes.
+fn same_login(in_use: &InUse) -> SameLogin {
+    match in_use.credential.kind() {
+        _ if in_use.config.scopes.is_some() => SameLogin::None,
+        "persistent" if in_use.config.profile.is_none() => SameLogin::EarthEngine,
+        "gcloud" => SameLogin::ApplicationDefault,
+        _ => SameLogin::None,
+    }
+}
+
+/// Says which stored logins clients will use instead of the credential, where they cannot be hidden from them.
+pub(super) fn warn_of_conflicting_logins(resolver: &Resolver, in_use: &InUse) {
+    let same = same_login(in_use);
+    for conflict in ConflictingLogin::all(resolver.host(), &in_use.credential, same, Via::usual()) {
+        log::warn!("{conflict}; `ee-auth exec -- CMD` hides it from CMD");
+    }
 }
 
 /// Says what may have been an attack, or is why the command did not get what it asked for.

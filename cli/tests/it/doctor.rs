@@ -252,7 +252,10 @@ fn what_others_can_read_and_what_comes_first_is_told() {
     let readable = the(&found, "credential_files.readable");
     assert_eq!(readable["fix"], format!("`chmod 600 {}`", login.display()));
     assert!(
-        the(&found, "conflicts.earthengine_login")["fix"].as_str().expect("a fix").contains("--isolate-home")
+        the(&found, "conflicts.earthengine_login")["fix"]
+            .as_str()
+            .expect("a fix")
+            .contains("ee-auth exec -- CMD")
     );
 }
 

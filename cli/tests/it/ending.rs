@@ -207,12 +207,11 @@ fn names(directory: &Path, prefix: &str) -> Vec<String> {
 #[test]
 fn exec_leaves_no_file_behind_whenever_it_is_ended() {
     for (round, signal) in SIGNALS.into_iter().cycle().take(12).enumerate() {
-        let machine = Machine::with_google().with_key();
+        let machine = Machine::with_google().with_key().with_login().without_namespaces();
         let temporary = machine.temporary();
         let isolate = round % 2 == 0;
-        let arguments = ["exec", "--isolate-home", "--", "sleep", "1000"];
-        let skip = usize::from(!isolate);
-        let arguments = arguments[..1].iter().chain(&arguments[1 + skip..]);
+        let arguments =
+            ["exec", "--isolate", if isolate { "always" } else { "never" }, "--", "sleep", "1000"];
         let mut child = start(machine.command(arguments));
         let began = Instant::now();
         let there = || match isolate {
@@ -231,7 +230,7 @@ fn exec_leaves_no_file_behind_whenever_it_is_ended() {
 
 #[test]
 fn what_a_killed_exec_left_is_tidied_up_by_the_next() {
-    let machine = Machine::with_google().with_key();
+    let machine = Machine::with_google().with_key().with_login().without_namespaces();
     let held = Held::new(&machine);
     let temporary = machine.temporary();
     let machine = machine.with("HOLD", &held.path);
@@ -259,6 +258,146 @@ fn what_a_killed_exec_left_is_tidied_up_by_the_next() {
     machine.run(["exec", "--isolate-home", "--", "true"]).expect(0);
     assert_eq!(names(&machine.home(), ".ee-auth-home-"), [""; 0]);
     assert_eq!(fs::read_to_string(machine.home().join("result.txt")).expect("it is kept"), "new\n");
+}
+
+/// How many commands there are at once in the tests below.
+const MANY: usize = 24;
+
+/// Each writes files into directories that all create, and tells of each file, once it is written, outside of the home
+/// directory. So what is told of must be there afterwards.
+const WRITE_AND_TELL: &str = r#"
+    for round in 1 2 3 4 5; do
+        mkdir -p "$HOME/all/create/this" "$HOME/.config/new"
+        for file in "$HOME/$1-$round" "$HOME/all/create/this/$1-$round" "$HOME/.config/new/$1-$round"; do
+            echo "$1 $round" >"$file"
+        done
+        echo $$ >"$TOLD/$1-$round"
+    done"#;
+
+/// Runs [`MANY`] commands at once, of which `kill` may kill the one of a number: it is given `ee-auth` and the round that its
+/// command has reached, with the command's process.
+fn many_at_once_lose_nothing(machine: Machine, kill: impl Fn(usize, &mut Child, &str, Pid) -> bool) {
+    let told = machine.working().join("told");
+    fs::create_dir(&told).expect("it can be made");
+    let machine = machine.with("TOLD", &told);
+    // The token is there already: it is not what this is about.
+    machine.run(["token"]).expect(0);
+    let mut children: Vec<_> = (0..MANY)
+        .map(|number| {
+            let number = number.to_string();
+            start(machine.command([
+                "exec",
+                "--isolate",
+                "always",
+                "--",
+                "sh",
+                "-c",
+                WRITE_AND_TELL,
+                "sh",
+                &number,
+            ]))
+        })
+        .collect();
+    let began = Instant::now();
+    let mut running: Vec<usize> = (0..MANY).collect();
+    while !running.is_empty() {
+        assert!(began.elapsed() < 4 * PATIENCE, "they end");
+        running.retain(|number| {
+            let child = &mut children[*number];
+            let told = names(&told, &format!("{number}-"));
+            for name in told {
+                let process =
+                    fs::read_to_string(machine.working().join("told").join(&name)).unwrap_or_default();
+                let Some(process) = process.trim().parse().ok().and_then(Pid::from_raw) else { continue };
+                if kill(*number, child, &name, process) {
+                    break;
+                }
+            }
+            child.try_wait().expect("a child").is_none()
+        });
+    }
+    // What was killed leaves nothing for good. Its command may still be ending.
+    while !names(&machine.home(), ".ee-auth-").is_empty() {
+        assert!(began.elapsed() < 4 * PATIENCE, "nothing is left: {:?}", names(&machine.home(), ".ee-auth-"));
+        machine.run(["exec", "--", "true"]).expect(0);
+    }
+    let told = names(&told, "");
+    assert!(told.len() >= MANY, "each gets to the first round");
+    for name in told {
+        for directory in ["", "all/create/this", ".config/new"] {
+            let path = machine.home().join(directory).join(&name);
+            let content =
+                fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert_eq!(content.trim(), name.replace('-', " "));
+        }
+    }
+}
+
+fn busy_machine() -> Machine {
+    Machine::with_google().with_key().with_login()
+}
+
+/// Kills `ee-auth`, its command, or both, when the command has got somewhere.
+fn kill_some(number: usize, child: &mut Child, told: &str, process: Pid) -> bool {
+    if told != format!("{number}-{}", number % 5 + 1) {
+        return false;
+    }
+    if number % 4 != 1 {
+        let _ = child.kill();
+    }
+    if number % 4 > 0 {
+        let _ = kill_process(process, Signal::KILL);
+    }
+    true
+}
+
+#[test]
+fn many_commands_at_once_lose_nothing() {
+    many_at_once_lose_nothing(busy_machine(), |_, _, _, _| false);
+}
+
+#[test]
+fn many_commands_at_once_lose_nothing_without_namespaces() {
+    many_at_once_lose_nothing(busy_machine().without_namespaces(), |_, _, _, _| false);
+}
+
+#[test]
+fn many_commands_that_are_killed_lose_nothing() {
+    many_at_once_lose_nothing(busy_machine(), kill_some);
+}
+
+#[test]
+fn many_commands_that_are_killed_lose_nothing_without_namespaces() {
+    many_at_once_lose_nothing(busy_machine().without_namespaces(), kill_some);
+}
+
+/// The login is hidden all the same, and doctor gives back what a killed one has left.
+#[test]
+fn without_namespaces_doctor_gives_back_what_was_left() {
+    let machine = busy_machine().without_namespaces();
+    let told = machine.working().join("told");
+    let script = r#"test -e "$HOME/.config/earthengine/credentials" && exit 9; echo new >"$HOME/result"; echo $$ >"$0.new"; mv "$0.new" "$0"; exec sleep 1000"#;
+    let mut command = machine.command(["-v", "exec", "--", "sh", "-c", script]);
+    command.arg(&told).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it can be run");
+    let began = Instant::now();
+    while !told.exists() {
+        assert!(child.try_wait().expect("a child").is_none() && began.elapsed() < PATIENCE);
+    }
+    let process = fs::read_to_string(&told).expect("a number").trim().parse().ok().and_then(Pid::from_raw);
+    let _ = child.kill();
+    let said = child.wait_with_output().expect("it ends").stderr;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(said.contains("by HOME=") && said.contains("/.config/earthengine/credentials"), "{said}");
+    let _ = kill_process(process.expect("a process"), Signal::KILL);
+    let mut doctors = Vec::new();
+    while !machine.home().join("result").exists() {
+        assert!(began.elapsed() < PATIENCE);
+        doctors.push(machine.run(["doctor", "--offline"]));
+    }
+    let last = doctors.last().expect("one");
+    assert!(last.stderr.contains("moved what a command had created in"), "{last}");
+    assert_eq!(names(&machine.home(), ".ee-auth-"), [""; 0]);
 }
 
 /// A server deals with signals itself, also once it has had to run a plugin.

@@ -249,32 +249,123 @@ fn ctrl_c_ends_the_loop_around_it_too() {
     assert_eq!(std::fs::read_dir(temporary).expect("a directory").count(), 0, "it has tidied up");
 }
 
-#[test]
-fn a_login_that_would_be_used_is_told_of_and_can_be_hidden() {
+const LOOK: &str = "test -e \"$HOME/.config/earthengine/credentials\" && echo login; cat \"$HOME/data.txt\"; echo new >\"$HOME/new.txt\"";
+
+/// A machine with a service account's key first in the chain, and another login stored.
+fn machine_with_two() -> Machine {
     let machine = machine().with_login();
-    let login = machine.home().join(".config/earthengine/credentials");
     machine.write("data.txt", "data");
-    let show = "test -e \"$HOME/.config/earthengine/credentials\" && echo login; cat \"$HOME/data.txt\"; echo new >\"$HOME/new.txt\"";
-    let output = machine.run(["exec", "--", "sh", "-c", show]).expect(0);
+    machine
+}
+
+#[test]
+fn a_stored_login_is_hidden_that_the_command_would_use_instead() {
+    let machine = machine_with_two();
+    let login = machine.home().join(".config/earthengine/credentials");
+    for arguments in [
+        &["exec"][..],
+        &["exec", "--isolate", "auto"],
+        &["exec", "--isolate", "always"],
+        &["exec", "--isolate-home"],
+    ] {
+        let output = machine.run(arguments.iter().chain(&["--", "sh", "-c", LOOK])).expect(0);
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("data", ""), "{arguments:?}");
+        assert!(login.is_file(), "it is hidden, not gone");
+        let new = machine.home().join("new.txt");
+        assert_eq!(std::fs::read_to_string(&new).expect("it is there"), "new\n");
+        std::fs::remove_file(new).expect("it is there");
+        let left = std::fs::read_dir(machine.home()).expect("a home").filter_map(Result::ok);
+        assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".ee-auth")));
+    }
+    let output = machine.run(["-v", "exec", "--", "true"]).expect(0);
+    let login = login.to_str().expect("UTF-8");
+    let says = |line: &str| line.contains("hidden from the command by") && line.contains(login);
+    assert!(output.stderr.lines().any(says), "{output}");
+}
+
+#[test]
+fn a_stored_login_is_visible_and_told_of_where_nothing_may_be_hidden() {
+    let machine = machine_with_two();
+    let output = machine.run(["exec", "--isolate", "never", "--", "sh", "-c", LOOK]).expect(0);
     assert_eq!(output.stdout, "login\ndata");
+    let login = machine.home().join(".config/earthengine/credentials");
     assert!(
-        output.stderr.contains("--isolate-home") && output.stderr.contains(login.to_str().expect("UTF-8"))
+        output.stderr.contains(login.to_str().expect("UTF-8")) && output.stderr.contains("--isolate"),
+        "{output}"
     );
-    let quiet = machine.run(["exec", "-q", "--", "true"]).expect(0);
+    let quiet = machine.run(["exec", "-q", "--isolate", "never", "--", "true"]).expect(0);
     assert_eq!(quiet.stderr, "");
+    machine.run(["exec", "--isolate", "sometimes", "--", "true"]).expect(2);
+    // What cannot hide anything says so, too.
+    for command in ["env", "serve"] {
+        let told = "instead of this credential; `ee-auth exec -- CMD` hides it";
+        let said = if command == "env" {
+            machine.run(["env"]).expect(0).stderr
+        } else {
+            let mut child = machine
+                .command(["serve"])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("it can be run");
+            line(&mut BufReader::new(child.stdout.take().expect("a pipe")));
+            child.kill().expect("it runs");
+            String::from_utf8(child.wait_with_output().expect("it ends").stderr).expect("UTF-8")
+        };
+        assert!(said.contains(told), "{command}: {said}");
+    }
+}
 
-    std::fs::remove_file(machine.home().join("new.txt")).expect("it was made");
-    let output = machine.run(["exec", "--isolate-home", "--", "sh", "-c", show]).expect(0);
-    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("data", ""));
-    assert!(login.is_file(), "it is hidden, not gone");
-    assert_eq!(std::fs::read_to_string(machine.home().join("new.txt")).expect("it is kept"), "new\n");
-    let left = std::fs::read_dir(machine.home()).expect("a home").filter_map(Result::ok);
-    assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".ee-auth")));
+/// A client that uses it uses the credential.
+#[test]
+fn the_login_that_is_the_credential_is_visible() {
+    let machine = Machine::with_google().with_login();
+    machine.write("data.txt", "data");
+    let output = machine.run(["exec", "--", "sh", "-c", LOOK]).expect(0);
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("login\ndata", ""));
+    let output = machine.run(["exec", "--isolate", "always", "--", "sh", "-c", LOOK]).expect(0);
+    assert_eq!(output.stdout, "data");
+}
 
-    // The same login is no other one.
-    let own = Machine::with_google().with_login();
-    let output = own.run(["exec", "--", "true"]).expect(0);
-    assert_eq!(output.stderr, "");
+/// It would be another project, or more than was asked for.
+#[test]
+fn the_same_login_is_hidden_where_the_credential_has_another_project_or_scopes() {
+    let machine = Machine::with_google().with_login();
+    machine.write("data.txt", "data");
+    let login = machine.home().join(".config/earthengine/credentials");
+    let scopes = ["--scopes", "earthengine,cloud-platform", "exec", "--", "sh", "-c", LOOK];
+    let output = machine.run(scopes).expect(0);
+    assert_eq!(output.stdout, "data", "{output}");
+    let content = std::fs::read_to_string(&login).expect("a login");
+    let mut content: serde_json::Value = serde_json::from_str(&content).expect("JSON");
+    content["project"] = "stored-project".into();
+    std::fs::write(&login, content.to_string()).expect("it can be written");
+    let project = ["--project", "other-project", "exec", "--", "sh", "-c", LOOK];
+    assert_eq!(machine.run(project).expect(0).stdout, "data");
+    assert_eq!(machine.run(["exec", "--", "sh", "-c", LOOK]).expect(0).stdout, "login\ndata");
+}
+
+/// The variables in which `ee-auth` looks for a credential: the command has a token, and needs no key.
+#[test]
+fn the_command_does_not_inherit_a_credential() {
+    let machine = Machine::with_google();
+    let key = machine.google().service_account().key_json();
+    let names: Vec<_> = ee_auth::credential_variables().collect();
+    assert!(names.len() > 10 && names.contains(&"EE_AUTH_CREDENTIALS"));
+    let machine = names.iter().fold(machine, |machine, name| machine.with(name, key.as_str()));
+    let show = "env | cut -d= -f1; env | grep -c 'BEGIN PRIVATE KEY'; :";
+    let output = machine.run(["-v", "exec", "--", "sh", "-c", show]).expect(0);
+    for name in names {
+        assert!(output.stdout.lines().all(|line| line != name), "{name}: {output}");
+        assert!(output.stderr.contains(name), "{name}: {output}");
+    }
+    assert_eq!(output.stdout.lines().last(), Some("0"), "{output}");
+    assert!(!output.stderr.contains("BEGIN"), "{output}");
+    // And `ee-auth` in it has the same credential.
+    let machine = self::machine().with("PROGRAM", crate::support::PROGRAM);
+    let outer = machine.run(["token"]).expect(0).stdout;
+    let inner = machine.run(["exec", "--", "sh", "-c", "\"$PROGRAM\" token"]).expect(0).stdout;
+    assert_eq!(inner, outer);
 }
 
 /// Where nothing stands in the chain before the file that is meant for other clients, and nothing in the configuration says that

@@ -27,8 +27,14 @@ pub(crate) struct Machine {
     variables: BTreeMap<String, OsString>,
     google: Option<Sandbox>,
     root: PathBuf,
+    without_namespaces: bool,
     _root: TempDir,
 }
+
+/// Runs a program, whose process this becomes, where the kernel refuses user namespaces as it does where the administrator has
+/// set the limit to 0, and mount namespaces for lack of a capability.
+const WITHOUT_NAMESPACES: &str =
+    r#"echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -sys_admin "$0" "$@""#;
 
 impl Machine {
     /// A machine on which nothing is configured. Its variables are `PATH`, `HOME`, `TMPDIR`, where another test's program would
@@ -39,7 +45,13 @@ impl Machine {
         let root = directory.path().canonicalize().expect("its path");
         fs::create_dir_all(root.join("home/work")).expect("a home");
         fs::create_dir(root.join("temporary")).expect("a directory");
-        let machine = Self { variables: BTreeMap::new(), google: None, root, _root: directory };
+        let machine = Self {
+            variables: BTreeMap::new(),
+            google: None,
+            root,
+            without_namespaces: false,
+            _root: directory,
+        };
         let (home, temporary) = (machine.home(), machine.temporary());
         machine.with("HOME", home).with("TMPDIR", temporary).with("NO_GCE_CHECK", "true")
     }
@@ -56,6 +68,16 @@ impl Machine {
     pub(crate) fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.variables.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// The same machine on which no user may have a mount namespace. Where that cannot be arranged, none may have one anyway.
+    pub(crate) fn without_namespaces(self) -> Self {
+        let wrapped = Command::new("unshare")
+            .args(["--user", "--map-root-user", "sh", "-c", WITHOUT_NAMESPACES, "true"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        Self { without_namespaces: wrapped, ..self }
     }
 
     /// The same machine with a service account's key in `EE_AUTH_CREDENTIALS`.
@@ -118,7 +140,10 @@ impl Machine {
         I: IntoIterator,
         I::Item: AsRef<OsStr>,
     {
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(if self.without_namespaces { "unshare" } else { PROGRAM });
+        if self.without_namespaces {
+            command.args(["--user", "--map-root-user", "sh", "-c", WITHOUT_NAMESPACES, PROGRAM]);
+        }
         command.args(arguments).env_clear().envs(&self.variables).current_dir(self.working());
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.stdin(Stdio::null());

@@ -7,9 +7,15 @@ use std::io;
 use std::io::ErrorKind;
 use std::process::{Command, ExitCode, ExitStatus};
 
+#[cfg(target_os = "linux")]
+mod hidden;
 #[cfg(unix)]
 mod unix;
 
+#[cfg(target_os = "linux")]
+pub use hidden::HiddenFiles;
+#[cfg(not(target_os = "linux"))]
+pub use not_hidden::HiddenFiles;
 #[cfg(unix)]
 use unix::run;
 
@@ -48,19 +54,22 @@ impl Ended {
 /// so. When the command stops, this process stops as well, and they go on together. On Linux the command gets SIGTERM
 /// when this process is killed.
 ///
+/// The command does not see the files in `hidden`.
+///
 /// To be called from a thread that lives as long as the process, since the command's life is tied to that thread's.
 pub fn run_attached(
     program: &OsStr,
     arguments: &[OsString],
     set: &BTreeMap<String, OsString>,
     removed: &[String],
+    hidden: Option<&HiddenFiles>,
 ) -> Ended {
     let mut command = Command::new(program);
     command.args(arguments);
     for name in removed {
         command.env_remove(name);
     }
-    match run(command.envs(set)) {
+    match run(command.envs(set), hidden) {
         Ok((status, interrupted)) => Ended { status: shell_status(status), interrupted },
         Err(error) => {
             log::error!("{} could not be run: {error}", std::path::Path::new(program).display());
@@ -72,7 +81,7 @@ pub fn run_attached(
 
 /// A Ctrl-C reaches the command as it reaches this process, which only must not end of it.
 #[cfg(windows)]
-fn run(command: &mut Command) -> io::Result<(ExitStatus, bool)> {
+fn run(command: &mut Command, _hidden: Option<&HiddenFiles>) -> io::Result<(ExitStatus, bool)> {
     // Once somebody listens for it, it no longer ends the process.
     ee_auth_core::host::Tasks::spawn(
         &crate::tasks::PrivateThread,
@@ -92,4 +101,29 @@ fn shell_status(status: ExitStatus) -> i32 {
         return 128 + signal;
     }
     status.code().unwrap_or(1)
+}
+
+#[cfg(not(target_os = "linux"))]
+mod not_hidden {
+    use std::io;
+    use std::path::PathBuf;
+
+    /// Files that a command cannot see. Only Linux can do that: elsewhere there is no such value.
+    #[derive(Clone, Debug)]
+    pub enum HiddenFiles {}
+
+    impl HiddenFiles {
+        /// Hides the files at `paths`.
+        ///
+        /// # Errors
+        /// [`io::ErrorKind::Unsupported`]
+        pub fn new(_paths: Vec<PathBuf>) -> io::Result<Self> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        /// How they are hidden.
+        pub fn mechanism(&self) -> &'static str {
+            match *self {}
+        }
+    }
 }

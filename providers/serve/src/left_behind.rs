@@ -49,22 +49,56 @@ pub(crate) fn tidy_up(directory: &Path, prefix: &str, suffix: &str, mut tidy: im
 /// The lock of something that was left behind; `None` where it is somebody's.
 #[cfg(unix)]
 fn take(path: &Path) -> io::Result<Option<File>> {
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    use std::os::unix::fs::MetadataExt;
 
-    use rustix::fs::{FlockOperation, OFlags, flock};
-
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::options().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    let file = open(path)?;
     let status = file.metadata()?;
-    if status.uid() != rustix::process::geteuid().as_raw() {
-        return Ok(None);
-    }
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    if status.uid() != rustix::process::geteuid().as_raw() || !lock(&file)? {
         return Ok(None);
     }
     let is_filled =
         if status.is_dir() { std::fs::read_dir(path)?.next().is_some() } else { file.metadata()?.len() > 0 };
     Ok(is_filled.then_some(file))
+}
+
+/// Whether something that this process made is held by no other any more, such as a program that it started: then its lock,
+/// where it can have one.
+#[cfg(unix)]
+pub(crate) fn is_free(path: &Path) -> Option<Option<File>> {
+    let locked = open(path).and_then(|file| Ok((lock(&file)?, file)));
+    match locked {
+        Ok((true, file)) => Some(Some(file)),
+        Ok((false, _)) => None,
+        Err(_) => Some(None),
+    }
+}
+
+#[cfg(unix)]
+fn open(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use rustix::fs::OFlags;
+
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    File::options().read(true).custom_flags(flags.bits() as i32).open(path)
+}
+
+/// Whether it could be locked; not where another process has done so.
+#[cfg(unix)]
+fn lock(file: &File) -> io::Result<bool> {
+    use rustix::fs::{FlockOperation, flock};
+    use rustix::io::Errno;
+
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_free(_path: &Path) -> Option<Option<File>> {
+    Some(None)
 }
 
 #[cfg(not(unix))]

@@ -25,9 +25,9 @@ pub(super) const CHECK: Check = Check {
 const EARTHENGINE_LOGIN: Rule = Rule {
     name: "conflicts.earthengine_login",
     level: Level::Warning,
-    meaning: "earthengine-api takes the login of ee.Authenticate() before any variable, application-default credentials or \
-              metadata server, under `ee-auth exec` too. So Python, R and QGIS act as another account than ee-auth",
-    fix: "`ee-auth exec --isolate-home -- CMD` hides that login; `ee-auth logout` removes it",
+    meaning: "earthengine-api uses the login of ee.Authenticate() before any variable, application-default credentials or \
+              metadata server. So Python, R and QGIS act as another account than ee-auth, unless `ee-auth exec` starts them",
+    fix: "`ee-auth exec -- CMD` hides that login from CMD; `ee-auth logout` removes it",
 };
 const VARIABLE_UNUSED: Rule = Rule {
     name: "conflicts.variable_unused",

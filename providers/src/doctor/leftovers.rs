@@ -34,9 +34,10 @@ const GONE_FILE: Rule = Rule {
 const STAND_IN: Rule = Rule {
     name: "leftovers.stand_in",
     level: Level::Warning,
-    meaning: "An `ee-auth exec --isolate-home` was killed before it could move what the command had written to your home \
-              directory",
-    fix: "look for files of yours in it that are no links, move them, and remove the directory",
+    meaning: "An `ee-auth exec` that could not use a mount namespace was killed before it could move what the command had \
+              created to your home directory. `ee-auth exec` and `ee-auth doctor` do so once no process uses the directory \
+              any more; this one is older than a day",
+    fix: "end the processes that still use it, or move your files out of it and remove it",
 };
 
 /// The variables that `exec` and `serve` set with an address, the first of which clients ask.
@@ -146,7 +147,7 @@ fn stand_ins(examination: &Examination<'_>) -> Vec<Finding> {
     stale
         .map(|path| {
             let place = path.display();
-            Finding::of(&STAND_IN, format!("{place} stood in for your home directory, and is left"))
+            Finding::of(&STAND_IN, format!("{place} replaced your home directory for a command, and is left"))
                 .fix(format!(
                     "look for files of yours: `find {place} -type f`; move them, then `rm -r {place}`, which removes links, \
                      not what they lead to"

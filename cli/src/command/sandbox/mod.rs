@@ -44,7 +44,7 @@ pub(crate) fn run(host: &Host, options: &Sandbox, output: &Output) -> Result<Exi
                     hidden.join(", ")
                 ));
             }
-            let ended = ee_auth_host::run_attached(program, arguments, &home.variables, &hidden);
+            let ended = ee_auth_host::run_attached(program, arguments, &home.variables, &hidden, None);
             drop((home, google));
             Ok(ended.exit_code())
         }

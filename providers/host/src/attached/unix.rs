@@ -21,7 +21,11 @@ const PASSED_ON: [i32; 10] =
     [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGWINCH, SIGTSTP, SIGCONT];
 
 /// Runs a command to its end: its status, and whether a Ctrl-C at the terminal was that end.
-pub(super) fn run(command: &mut Command) -> io::Result<(ExitStatus, bool)> {
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "nothing can be hidden"))]
+pub(super) fn run(
+    command: &mut Command,
+    hidden: Option<&super::HiddenFiles>,
+) -> io::Result<(ExitStatus, bool)> {
     // Before the command is there, so that nothing is lost. What is ignored here stays ignored there: a command that was
     // started with nohup, or in the background of a script, counts on it.
     let wanted = PASSED_ON.into_iter().filter(|signal| !is_ignored(*signal)).chain([SIGCHLD]);
@@ -29,8 +33,18 @@ pub(super) fn run(command: &mut Command) -> io::Result<(ExitStatus, bool)> {
     // What came before that ends this process; what comes now, the command.
     own_signals();
     #[cfg(target_os = "linux")]
+    if let Some(hidden) = hidden {
+        hidden.hide_from(command);
+    }
+    // After that, which may take the tie away.
+    #[cfg(target_os = "linux")]
     crate::signals::end_with_this_process(command, Signal::TERM);
-    let child = Pid::from_raw(command.spawn()?.id() as i32).ok_or(Errno::SRCH)?;
+    let child = command.spawn()?.id();
+    #[cfg(target_os = "linux")]
+    if let Some(hidden) = hidden {
+        hidden.keep_hidden_from(child);
+    }
+    let child = Pid::from_raw(child as i32).ok_or(Errno::SRCH)?;
     let mut pressed = false;
     loop {
         for origin in in_order(signals.wait().collect()) {
