@@ -268,6 +268,7 @@ impl Config {
     pub fn settings(&self) -> CoreSettings {
         CoreSettings {
             scopes: self.scopes.as_ref().map(|scopes| scopes.value.clone()),
+            is_step: false,
             endpoints: self.endpoints.clone(),
             trusted_hosts: self.trusted_hosts.clone(),
             universe_domain: self.universe_domain.value.clone(),

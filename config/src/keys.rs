@@ -168,8 +168,8 @@ pub static KEYS: &[Key] = &[
         "scopes",
         ValueType::Scopes,
         r#"["earthengine", "cloud-platform"]"#,
-        "The OAuth scopes to ask for. Left out, new credentials ask for `earthengine`, `cloud-platform`, \
-         `drive` and `devstorage.full_control`, and stored ones for what they were granted. `earthengine` is \
+        "The OAuth scopes to ask for: a token has no others. Left out, new credentials ask for `earthengine`, \
+         `cloud-platform`, `drive` and `devstorage.full_control`, and stored ones for what they were granted. `earthengine` is \
          short for `https://www.googleapis.com/auth/earthengine`.",
     )
     .in_project_file()

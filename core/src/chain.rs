@@ -23,15 +23,22 @@ impl Member {
         Self { name: name.into(), provider, continue_on: Vec::new(), expect: Expectation::default() }
     }
 
-    /// What the provider answers, once what it found was held against [`Member::expect`].
+    /// What the provider answers, once what it found passed [`Member::accept`].
     pub async fn find(&self, search: &Search) -> Finding {
         match self.provider.find(search).await {
-            Finding::Found(found) => match self.expect.check(&found) {
-                Ok(()) => Finding::Found(found),
-                Err(error) => Finding::Failed(error),
-            },
+            Finding::Found(found) => Finding::from(self.accept(*found, search.settings())),
             other => other,
         }
+    }
+
+    /// Holds what was found against [`Member::expect`] and the scopes that were asked for.
+    ///
+    /// # Errors
+    /// [`Outcome::Rejected`] where it is another than expected, or its tokens have scopes that were not asked for.
+    pub fn accept(&self, mut found: Found, settings: &Settings) -> Result<Found, Error> {
+        self.expect.check(&found)?;
+        settings.limit(&mut found)?;
+        Ok(found)
     }
 
     /// Whether a failure counts as a skip: by what is said of this provider, or of one that it wraps.

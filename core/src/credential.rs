@@ -351,13 +351,13 @@ impl Shared {
     async fn new_token(&self, least: Duration) -> Landing {
         let source = &self.found.source;
         let Some((store, key)) = &self.store else {
-            return Ok(self.hold(source.exchange(&self.exchange).await?, false));
+            return Ok(self.hold(self.exchanged().await?, false));
         };
         let _turn = store.turn(key).await;
         if let Some(held) = self.stored_async(least).await {
             return Ok(held);
         }
-        match source.exchange(&self.exchange).await {
+        match self.exchanged().await {
             Ok(token) => {
                 // Whether it may be kept can differ from one token to the next.
                 if source.key().is_some() {
@@ -370,6 +370,12 @@ impl Shared {
                 None => Err(error),
             },
         }
+    }
+
+    /// A new token, which has no scope that was not asked for.
+    async fn exchanged(&self) -> Result<Token, Error> {
+        let token = self.found.source.exchange(&self.exchange).await?;
+        self.exchange.settings.accept(token, &self.found)
     }
 
     /// The token in the store, if it is valid for `least` from now, not about to expire and was not refused.
@@ -394,8 +400,11 @@ impl Shared {
         self.usable(store.load_async(key).await?, least)
     }
 
-    /// A token of the store, if it is valid for `least` from now and was not refused.
+    /// A token of the store, if it is valid for `least` from now, was not refused and has no scope that was not asked for.
     fn usable(&self, token: Token, least: Duration) -> Option<Arc<Held>> {
+        if !self.exchange.settings.allows(&token) {
+            return None;
+        }
         let held = self.hold(token, true);
         let is_refused =
             self.refused().as_ref().is_some_and(|refused| refused.secret() == held.token.secret());

@@ -18,6 +18,9 @@ pub struct Found {
     pub principal: Option<String>,
     /// The scopes that its tokens are asked with, or are known to have; empty where neither is known.
     pub scopes: Scopes,
+    /// Whether `scopes` is only what its tokens are expected to have, since whoever issues them chooses their scopes and
+    /// does not say which.
+    pub scopes_assumed: bool,
     /// The project that the credential says is to be charged (`quota_project_id`).
     pub quota_project: Option<String>,
     /// The project that the credential belongs to (`project_id` of a service account).
@@ -36,6 +39,7 @@ impl Found {
             origin: origin.into(),
             principal: None,
             scopes: Scopes::default(),
+            scopes_assumed: false,
             quota_project: None,
             project: None,
             client_id: None,

@@ -22,6 +22,7 @@ mod login;
 mod profile;
 mod project;
 mod provider;
+mod scope_limit;
 mod scopes;
 mod search;
 mod secret;

@@ -108,8 +108,28 @@ impl Scopes {
     /// Those of these that are not in `other`.
     #[must_use]
     pub fn missing_in(&self, other: &Self) -> Self {
-        let is_there = |scope: &str| other.iter().any(|other| as_granted(other) == as_granted(scope));
-        Self(self.0.iter().filter(|scope| !is_there(scope)).cloned().collect())
+        Self(self.0.iter().filter(|scope| other.equal_of(scope).is_none()).cloned().collect())
+    }
+
+    /// The intersection: those of these that were also `granted`, spelled as they were granted.
+    #[must_use]
+    pub fn granted_by(&self, granted: &Self) -> Self {
+        Self(self.0.iter().filter_map(|scope| granted.equal_of(scope)).cloned().collect())
+    }
+
+    /// Those of these that are more than was `asked` for. `openid` is not, where `email` or `profile` was: Google grants
+    /// it with them.
+    #[must_use]
+    pub fn beyond(&self, asked: &Self) -> Self {
+        let asked_who = ["email", "profile"].iter().any(|scope| asked.equal_of(scope).is_some());
+        let mut beyond = self.missing_in(asked);
+        beyond.0.retain(|scope| !(asked_who && scope == "openid"));
+        beyond
+    }
+
+    /// The scope in this set that means the same as `scope`.
+    fn equal_of(&self, scope: &str) -> Option<&String> {
+        self.0.iter().find(|other| as_granted(other) == as_granted(scope))
     }
 }
 
@@ -179,6 +199,31 @@ mod tests {
         let granted: Scopes = "openid userinfo.profile earthengine userinfo.email".parse().unwrap();
         assert_eq!(asked.missing_in(&granted).to_string(), "drive");
         assert!(!asked.is_subset_of(&granted) && granted.is_subset_of(&asked));
+    }
+
+    #[test]
+    fn the_intersection_is_spelled_as_it_was_granted() {
+        let granted: Scopes = "openid userinfo.email earthengine drive".parse().unwrap();
+        let asked: Scopes = "email cloud-platform earthengine".parse().unwrap();
+        assert_eq!(
+            asked.granted_by(&granted).to_parameter(),
+            "https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/earthengine"
+        );
+        let read_only: Scopes = "earthengine.readonly".parse().unwrap();
+        assert!(read_only.granted_by(&granted).is_empty(), "Google does not narrow `earthengine` to it");
+    }
+
+    #[test]
+    fn openid_comes_with_an_email_and_nothing_else_does() {
+        let beyond = |given: &str, asked: &str| {
+            given.parse::<Scopes>().unwrap().beyond(&asked.parse().unwrap()).to_string()
+        };
+        assert_eq!(beyond("openid userinfo.email earthengine", "earthengine email"), "");
+        assert_eq!(beyond("openid userinfo.profile", "profile"), "");
+        assert_eq!(beyond("openid userinfo.email", "openid"), "userinfo.email");
+        assert_eq!(beyond("openid earthengine", "earthengine"), "openid");
+        assert_eq!(beyond("earthengine drive", "earthengine"), "drive");
+        assert_eq!(beyond("earthengine", "earthengine.readonly"), "earthengine");
     }
 
     #[test]

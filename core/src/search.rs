@@ -12,6 +12,9 @@ use crate::{Endpoints, Error, Exchange, ProfileName, Scopes, Secret, TokenStore,
 pub struct Settings {
     /// The scopes that somebody asked for; `None` where nobody did.
     pub scopes: Option<Scopes>,
+    /// Whether the credential is only a step on the way to another, so that its tokens are not handed out: then `scopes` is
+    /// what the step needs, and more does no harm. See [`Search::asking_for`].
+    pub is_step: bool,
     /// Where Google's services are.
     pub endpoints: Endpoints,
     /// The hosts that a credential file may name.
@@ -36,6 +39,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             scopes: None,
+            is_step: false,
             endpoints: Endpoints::default(),
             trusted_hosts: TrustedHosts::default(),
             universe_domain: "googleapis.com".to_owned(),
@@ -158,11 +162,19 @@ impl Search {
     pub fn asking_for(&self, scopes: Scopes) -> Self {
         Self {
             host: self.host.clone(),
-            settings: Settings { scopes: Some(scopes), ..self.settings.clone() },
+            settings: Settings { scopes: Some(scopes), is_step: true, ..self.settings.clone() },
             offline: self.offline,
             looks: self.looks.clone(),
             store: self.store.clone(),
         }
+    }
+
+    /// A search for a credential as it was granted, whatever scopes somebody asked for: for one that is looked at and not
+    /// handed out.
+    #[must_use]
+    pub fn as_granted(&self) -> Self {
+        let settings = Settings { scopes: None, ..self.settings.clone() };
+        Self { settings, ..self.asking_for(Scopes::default()) }
     }
 
     /// The same search, which may use neither processes nor the network.

@@ -42,12 +42,13 @@ impl Provider for Explicit {
                         .and_then(|document| credential::found(&document, search)),
                 ),
                 Some(Passed::AuthorizationCode { code, verifier, redirect_uri }) => {
-                    Finding::from(Ok(authorization_code::found(Code {
+                    let code = Code {
                         client: oauth_client::earth_engine(),
                         code: code.clone(),
                         verifier: verifier.clone(),
                         redirect_uri: redirect_uri.clone(),
-                    })))
+                    };
+                    Finding::from(Ok(authorization_code::found(code, search.settings())))
                 }
                 // A later kind of passed credential that this version does not know.
                 Some(_) => {

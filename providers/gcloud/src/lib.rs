@@ -122,6 +122,8 @@ fn found(account: Account, program: PathBuf, search: &Search) -> Found {
     let mut found = Found::new(token::Source::new(program, account), origin);
     found.principal = principal;
     found.scopes = scopes;
+    // A file or a variable of gcloud's may hold any token.
+    found.scopes_assumed = true;
     found.warnings.extend(unavailable.map(|missing| {
         format!(
             "gcloud's logins have cloud-platform, and not {missing}: `ee-auth login --mode localhost` can have it"

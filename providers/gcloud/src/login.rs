@@ -215,7 +215,7 @@ impl<'a> Login<'a> {
         after: &Content,
     ) -> Result<LoggedIn, Error> {
         let document = after.document()?;
-        let found = credential::found(&document, &self.search)?;
+        let found = credential::found(&document, &self.search.as_granted())?;
         let token = found.source.exchange(&self.request.exchange).await;
         if document.credential_type() != Some("authorized_user") {
             // With a workforce's `--login-config`, or a service account to impersonate, gcloud writes what is no login of

@@ -100,9 +100,7 @@ impl Source {
             )
             .hint("see whether the clock of this machine is right, and run it again"));
         }
-        Ok(Token::new(token, asked_at, expires_at)
-            .with_scopes(Some(scopes()))
-            .with_principal(self.account.name.clone()))
+        Ok(Token::new(token, asked_at, expires_at).with_principal(self.account.name.clone()))
     }
 
     /// What it means that gcloud gave none.

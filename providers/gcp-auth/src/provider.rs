@@ -66,6 +66,7 @@ impl Provider for GcpAuthProvider {
             };
             let mut found = Found::new(Source { provider, scopes: scopes.clone() }, "what gcp_auth found");
             found.scopes = scopes;
+            found.scopes_assumed = true;
             found.project = project.ok().and_then(Result::ok).map(|project| project.to_string());
             Finding::from(Ok(found))
         })

@@ -103,14 +103,15 @@ pub fn fewer(asked: &Scopes, granted: &Scopes) -> Option<String> {
 }
 
 /// A code as something that was found. The first exchange uses it up; from then on the refresh token that came with
-/// it gets the tokens.
-pub fn found(code: Code) -> Found {
+/// it gets the tokens, and where somebody asks for scopes, it gets the first one, too.
+pub fn found(code: Code, settings: &Settings) -> Found {
     let client_id = code.client.id.clone();
     let mut found = Found::new(
         Redeemed { code, state: Mutex::new(State::Unused) },
         "an authorization code passed by the caller",
     );
     found.client_id = Some(client_id);
+    found.scopes = settings.scope_limit().cloned().unwrap_or_default();
     found
 }
 
@@ -147,7 +148,9 @@ impl Redeemed {
             place: "an authorization code passed by the caller".to_owned(),
             log_in: crate::credential::EARTH_ENGINE_LOGIN,
         };
-        Ok(Some(Arc::new(authorized_user::found(login, settings)?)))
+        let found = authorized_user::found(login, settings)?;
+        found.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+        Ok(Some(Arc::new(found)))
     }
 }
 
@@ -171,8 +174,16 @@ impl TokenSource for Redeemed {
             }
             match self.code.exchange(exchange).await {
                 Ok(granted) => {
-                    if let Some(login) = self.login(&granted, &exchange.settings)? {
-                        *self.state() = State::Login(login);
+                    let Some(login) = self.login(&granted, &exchange.settings)? else {
+                        return Ok(granted.token);
+                    };
+                    *self.state() = State::Login(login.clone());
+                    // The token of a code has all that the person granted.
+                    let is_limited = exchange.settings.scope_limit().is_some();
+                    let is_within =
+                        granted.token.scopes().is_some() && exchange.settings.allows(&granted.token);
+                    if is_limited && !is_within {
+                        return login.source.exchange(exchange).await;
                     }
                     Ok(granted.token)
                 }

@@ -2,7 +2,8 @@
 
 use ee_auth_core::retry::Repeat;
 use ee_auth_core::{
-    BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Secret, Settings, Token, TokenKey, TokenSource,
+    BoxFuture, Error, Exchange, ExposeSecret, Found, ProfileName, Scopes, Secret, Settings, Token, TokenKey,
+    TokenSource,
 };
 use oauth2::basic::BasicClient;
 use oauth2::{AuthType, ClientId, ClientSecret, RefreshToken, Scope, TokenUrl};
@@ -29,30 +30,20 @@ pub struct Login {
     pub log_in: &'static str,
 }
 
-/// A login as something that was found. Tokens are asked with the scopes of its file, or with fewer where somebody
-/// asks for fewer; without a `scope` parameter where the file has none.
+/// A login as something that was found. Tokens are asked with the scopes of its file, or with those of them that somebody
+/// asks for. Where the file has none, they are asked with what somebody asks for, or without a `scope` parameter.
 ///
 /// # Errors
 /// [`Outcome::Untrusted`](ee_auth_core::Outcome::Untrusted) where the file names a token endpoint that is not
-/// Google's.
+/// Google's; [`Outcome::Rejected`](ee_auth_core::Outcome::Rejected), code `scopes`, where nothing of what somebody asks for
+/// was granted.
 pub fn found(login: Login, settings: &Settings) -> Result<Found, Error> {
     let endpoint = settings
         .endpoints
         .token_for(login.token_uri.as_deref(), &settings.trusted_hosts)
         .map_err(|error| error.in_place(&login.place))?;
-    let granted = login.scopes.clone().unwrap_or_default();
     let mut warnings = Vec::new();
-    let scopes = match &settings.scopes {
-        Some(asked) if !granted.is_empty() && asked.is_subset_of(&granted) => asked.clone(),
-        Some(asked) if !granted.is_empty() => {
-            warnings.push(format!(
-                "the login in {} was granted {granted}; {asked} cannot be had from it",
-                login.place
-            ));
-            granted
-        }
-        _ => granted,
-    };
+    let scopes = login.scopes_to_ask(settings, &mut warnings)?;
     let client_id = login.client_id.clone();
     let origin = format!("refresh token in {}", login.place);
     let mut found = Found::new(AuthorizedUser { login, endpoint, scopes: scopes.clone() }, origin);
@@ -60,6 +51,77 @@ pub fn found(login: Login, settings: &Settings) -> Result<Found, Error> {
     found.client_id = Some(client_id);
     found.warnings = warnings;
     Ok(found)
+}
+
+impl Login {
+    /// The scopes that its tokens are asked with; empty for all that was granted.
+    fn scopes_to_ask(&self, settings: &Settings, warnings: &mut Vec<String>) -> Result<Scopes, Error> {
+        let place = &self.place;
+        let (asked, granted) = match (&settings.scopes, &self.scopes) {
+            (None, granted) => return Ok(granted.clone().unwrap_or_default()),
+            // What a step needs is not worth a refusal by Google: what is granted to gcloud has it.
+            (Some(asked), None) => {
+                return Ok(if settings.is_step { Scopes::default() } else { asked.clone() });
+            }
+            (Some(asked), Some(granted)) => (asked, granted),
+        };
+        let scopes = asked.granted_by(granted);
+        let missing = asked.missing_in(granted);
+        if settings.is_step && scopes.is_empty() {
+            // The next step says what it lacks.
+            warnings
+                .push(format!("the login in {place} was granted {granted}; {asked} cannot be had from it"));
+            return Ok(granted.clone());
+        }
+        if scopes.is_empty() {
+            return Err(Error::rejected(
+                "scopes",
+                format!("the login in {place} was granted {granted}, and none of what is asked for: {asked}"),
+            )
+            .hint(obtain(asked, settings.profile.as_ref())));
+        }
+        if !missing.is_empty() {
+            warnings.push(format!(
+                "the login in {place} was granted {granted}, and not {missing}: its tokens lack that; \
+                 `ee-auth login --scopes {}` asks for all",
+                names(asked)
+            ));
+        }
+        Ok(scopes)
+    }
+}
+
+/// How to obtain a login with `scopes`, and how to use it, wherever the login of `profile` is: a profile that is named
+/// comes first.
+pub fn obtain(scopes: &Scopes, profile: Option<&ProfileName>) -> String {
+    let read_only = is_read_only(scopes);
+    let suffix = if read_only { "ro" } else { "scoped" };
+    let name = match profile.map(ProfileName::as_str) {
+        None => suffix.to_owned(),
+        Some(name) if name == suffix || name.ends_with(&format!("-{suffix}")) => name.to_owned(),
+        Some(name) => format!("{name}-{suffix}"),
+    };
+    let choice =
+        if read_only { "--read-only".to_owned() } else { format!("--scopes {} --force", names(scopes)) };
+    format!("run `ee-auth login {choice} --profile {name}`, then add `--profile {name}` to your command")
+}
+
+/// As [`obtain`], where the login is the one that `ee-auth login` stores: it is replaced, unless what is asked for can only
+/// read.
+pub fn obtain_stored(scopes: &Scopes, profile: Option<&ProfileName>) -> String {
+    if is_read_only(scopes) {
+        return obtain(scopes, profile);
+    }
+    let profile = profile.map(|profile| format!(" --profile {profile}")).unwrap_or_default();
+    format!("log in again with these scopes: `ee-auth login --scopes {} --force{profile}`", names(scopes))
+}
+
+fn is_read_only(scopes: &Scopes) -> bool {
+    scopes.is_subset_of(&Scopes::earth_engine_read_only())
+}
+
+fn names(scopes: &Scopes) -> String {
+    scopes.short_names().collect::<Vec<_>>().join(",")
 }
 
 #[derive(Debug)]

@@ -64,6 +64,13 @@ pub(crate) fn server(search: &Search) -> Result<Detected, Error> {
     Ok(Detected::None("this is no machine of Google's"))
 }
 
+/// Whether a machine that Google made is a virtual machine of Compute Engine, whose tokens have the scopes that it was started
+/// with, whatever is asked for. Clusters and serverless containers look at what is asked for.
+pub(crate) fn is_compute_engine(search: &Search) -> bool {
+    let environment = &search.host().environment;
+    !HINTS.iter().any(|name| environment.variable_os(name).is_some_and(|value| !value.is_empty()))
+}
+
 fn made_by_google(search: &Search) -> bool {
     let path = Path::new(PRODUCT_NAME);
     let read = search.host().files.read(path, 4096);

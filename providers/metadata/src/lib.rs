@@ -57,7 +57,10 @@ impl Provider for Metadata {
             let saw = if matches!(answer, Answer::Account(_)) { Saw::Present } else { Saw::Missing };
             search.looked_at(Look::Address(server.base.to_string(), saw));
             match answer {
-                Answer::Account(account) => Finding::from(found(server, account, &exchange).await),
+                Answer::Account(account) => {
+                    let honours_scopes = !(belief == Belief::Sure && detection::is_compute_engine(search));
+                    Finding::from(found(server, account, honours_scopes, &exchange).await)
+                }
                 Answer::None => Finding::not_found("this machine has no service account")
                     .hint("give the machine a service account with a role for Earth Engine"),
                 Answer::Absent => {
@@ -71,7 +74,12 @@ impl Provider for Metadata {
     }
 }
 
-async fn found(server: MetadataServer, account: Account, exchange: &Exchange) -> Result<Found, Error> {
+async fn found(
+    server: MetadataServer,
+    account: Account,
+    honours_scopes: bool,
+    exchange: &Exchange,
+) -> Result<Found, Error> {
     let settings = &exchange.settings;
     check_universe(&server, exchange).await?;
     // A machine's tokens have the scopes it was started with; only others than those are asked for.
@@ -83,7 +91,16 @@ async fn found(server: MetadataServer, account: Account, exchange: &Exchange) ->
     let mut found = Found::new(Source { server, asked: asked.clone() }, origin);
     found.warnings = lacking(&granted, settings).into_iter().collect();
     found.principal = account.email();
-    found.scopes = asked.unwrap_or(granted);
+    let exceeds = |limit: &Scopes| granted.is_empty() || !granted.beyond(limit).is_empty();
+    match settings.scope_limit().filter(|limit| exceeds(limit)) {
+        // What is asked for is not looked at there.
+        Some(_) if !honours_scopes => found.scopes = granted,
+        limit => {
+            // Whether this server looks at it, it does not say.
+            found.scopes_assumed = limit.is_some();
+            found.scopes = asked.unwrap_or(granted);
+        }
+    }
     found.project = project;
     Ok(found)
 }

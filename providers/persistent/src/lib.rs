@@ -22,7 +22,7 @@ use ee_auth_core::host::{Directory, Host};
 use ee_auth_core::{
     BoxFuture, Error, Finding, Grant, Kind, Options, Outcome, ProfileName, Provider, Search, redact,
 };
-use ee_auth_google::{Content, Document, credential};
+use ee_auth_google::{Content, Document, authorized_user, credential};
 
 pub use keyring::KeyringLogins;
 pub use store::{StoredProfile, profiles, set_project};
@@ -171,8 +171,11 @@ impl Provider for Persistent {
         Box::pin(async move {
             let settings = search.settings();
             // Whatever is wrong with the content, a new login puts it right.
-            let log_in_again = |error: Error| match error.outcome() {
-                Outcome::Invalid => error.hint("log in again: `ee-auth login --force`"),
+            let log_in_again = |error: Error| match (error.outcome(), &settings.scopes) {
+                (Outcome::Invalid, _) => error.hint("log in again: `ee-auth login --force`"),
+                (Outcome::Rejected, Some(asked)) if error.detail() == "scopes" => {
+                    error.hint(authorized_user::obtain_stored(asked, settings.profile.as_ref()))
+                }
                 _ => error,
             };
             if settings.keyring {

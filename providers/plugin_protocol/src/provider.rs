@@ -173,11 +173,13 @@ impl Plugin {
     fn found(self: &Arc<Self>, token: Token, key: Option<TokenKey>, scopes: Scopes) -> Found {
         let origin = format!("an access token that the plugin {} gave before", self.transport.place());
         let (principal, project) = (token.principal().map(str::to_owned), token.project().map(str::to_owned));
+        let is_known = token.scopes().is_some();
         let known_scopes = token.scopes().cloned().unwrap_or_else(|| scopes.clone());
         let mut found = Found::new(PluginSource::of_kept(self.clone(), scopes, &token, key), origin);
         found.principal = principal;
         found.quota_project = project;
         found.scopes = known_scopes;
+        found.scopes_assumed = !is_known;
         found
     }
 
@@ -222,7 +224,8 @@ async fn kept(search: &Search, key: &TokenKey, kind: &Kind) -> Option<Token> {
     let token = search.store()?.load_async(&completed(key.clone(), kind, search)).await?;
     // As `TokenSource::refresh_ahead` has it.
     let ahead = Duration::from_secs(225).min(token.lifetime() / 4);
-    (token.remaining(search.host().clock.now()) > ahead).then_some(token)
+    let is_fresh = token.remaining(search.host().clock.now()) > ahead;
+    (is_fresh && search.settings().allows(&token)).then_some(token)
 }
 
 impl Provider for PluginProvider {
@@ -265,12 +268,16 @@ impl Provider for PluginProvider {
             }
             let origin = plugin.origin(&granted);
             let (principal, project) = (granted.principal.clone(), granted.project.clone());
+            // The STS gives what it is asked for.
+            let is_known =
+                granted.scopes.is_some() || !matches!(granted.subject, crate::Subject::AccessToken(_));
             let known_scopes = granted.scopes.clone().unwrap_or_else(|| scopes.clone());
             let source = PluginSource::new(plugin.clone(), scopes, granted, asked_at, key);
             let mut found = Found::new(source, origin);
             found.principal = principal;
             found.quota_project = project;
             found.scopes = known_scopes;
+            found.scopes_assumed = !is_known;
             Finding::Found(Box::new(found))
         })
     }

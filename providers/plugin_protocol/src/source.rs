@@ -116,12 +116,16 @@ impl TokenSource for PluginSource {
                     Token::new(token.clone(), asked_at, expires_at)
                 }
                 subject => {
-                    sts::exchange(exchange, subject, audience.unwrap_or_default(), &place, &self.scopes)
-                        .await?
+                    let audience = audience.unwrap_or_default();
+                    let token = sts::exchange(exchange, subject, audience, &place, &self.scopes).await?;
+                    // Where the STS does not say, its token has what it was asked for (RFC 6749, section 5.1).
+                    let scopes = token.scopes().unwrap_or(&self.scopes).clone();
+                    token.with_scopes(Some(scopes))
                 }
             };
+            let scopes = token.scopes().or(granted.scopes.as_ref()).cloned();
             let token = token
-                .with_scopes(granted.scopes.clone())
+                .with_scopes(scopes)
                 .with_principal(granted.principal.clone())
                 .with_project(granted.project.clone());
             let mut state = self.state();

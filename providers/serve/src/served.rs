@@ -100,9 +100,10 @@ impl Texts {
     fn new(credential: &Credential, identity: &str) -> Self {
         // Clients ask for no more than is listed here, and ask nothing where nothing is: what was granted to a login is
         // not always known.
-        let known = credential.scopes();
         let usual = Scopes::earth_engine();
-        let scopes: Vec<_> = if known.is_empty() { &usual } else { known }.iter().collect();
+        let asked = credential.exchange().settings.scopes.as_ref();
+        let known = Some(credential.scopes()).filter(|known| !known.is_empty());
+        let scopes: Vec<_> = known.or(asked).unwrap_or(&usual).iter().collect();
         let mut lines = String::new();
         for scope in &scopes {
             let _ = writeln!(lines, "{scope}");

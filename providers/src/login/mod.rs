@@ -9,7 +9,7 @@ use ee_auth_config::{Config, Origin};
 use ee_auth_core::host::Presence;
 use ee_auth_core::{
     AttemptOutcome, Chain, Error, Finding, Found, Grant, LoggedIn, LoginRequest, Member, Outcome, Provider,
-    Resolution, Scopes, Search, Secret, Settings, is_googles_own,
+    Resolution, Scopes, Search, Secret, is_googles_own,
 };
 use ee_auth_google::oauth_client;
 use ee_auth_persistent::Persistent;
@@ -167,7 +167,11 @@ impl Login {
         if let LoggedIn::Elsewhere(_) = logged_in {
             forget_kept(&self.resolver, config, search, &*mode.provider)?;
         }
-        let settled = settle(search, &mode.provider, logged_in).await?;
+        let settled = match logged_in {
+            // As it was granted: what was asked for is done with.
+            LoggedIn::Granted(_) => settle(&search.as_granted(), &mode.provider, logged_in).await?,
+            _ => settle(search, &mode.provider, logged_in).await?,
+        };
         let mut report = LoginReport::new(config, search, &request.exchange, mode, settled).await;
         report.warn_of_another(&self.resolver).await;
         Ok(LoginOutcome::LoggedIn(report))
@@ -198,7 +202,7 @@ pub(crate) struct Settled {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Stores what a login was granted, if it is ours to store, and finds it again.
+/// Stores what a login was granted, if it is ours to store, and finds it again through `search`.
 pub(crate) async fn settle(
     search: &Search,
     provider: &Arc<dyn Provider>,
@@ -207,9 +211,7 @@ pub(crate) async fn settle(
     let (finding, place, principal, warnings) = match logged_in {
         LoggedIn::Granted(grant) => {
             let stored = ee_auth_persistent::store_login(search, &grant).await?;
-            // As it was granted: what was asked for is done with.
-            let settings = Settings { scopes: None, ..search.settings().clone() };
-            let finding = Persistent.find(&Search::new(search.host().clone(), settings)).await;
+            let finding = Persistent.find(search).await;
             let warnings = [grant.warnings, stored.warnings].concat();
             (finding, stored.place, grant.principal, warnings)
         }
@@ -242,8 +244,7 @@ async fn kept(
     search: &Search,
     request: &LoginRequest,
 ) -> Result<Option<LoginReport>, Error> {
-    let settings = Settings { scopes: None, ..search.settings().clone() };
-    let as_granted = Search::new(search.host().clone(), settings);
+    let as_granted = search.as_granted();
     let Finding::Found(found) = Persistent.find(&as_granted).await else { return Ok(None) };
     // A file that does not say has the usual ones, as earthengine-api has it.
     let has = if found.scopes.is_empty() { Scopes::earth_engine() } else { found.scopes.clone() };
@@ -321,12 +322,12 @@ async fn log_in_for(config: &Config, chain: &Chain, search: &Search) -> Result<(
     let of_member = |error: Error| error.of_provider(&member.name);
     let settled =
         settle(search, &member.provider, logged_in.await.map_err(of_member)?).await.map_err(of_member)?;
-    member.expect.check(&settled.found).map_err(of_member)?;
     for warning in &settled.warnings {
         person.tell(warning);
     }
     person.tell(&format!("Logged in; the credential is kept in {}.", settled.place));
-    Ok((member.clone(), settled.found))
+    let found = member.accept(settled.found, search.settings()).map_err(of_member)?;
+    Ok((member.clone(), found))
 }
 
 /// What is asked of a login by a configuration.

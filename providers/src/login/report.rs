@@ -47,7 +47,9 @@ impl LoginReport {
         let project = project::resolve(config, search, Some(&found));
         let scopes = found.scopes.clone();
         let known = project.as_ref().ok().and_then(Clone::clone);
-        let credential = Credential::new(&mode.name, mode.provider.kind(), found, known, exchange.clone());
+        let exchange =
+            Exchange { host: exchange.host.clone(), settings: search.as_granted().settings().clone() };
+        let credential = Credential::new(&mode.name, mode.provider.kind(), found, known, exchange);
         let works = credential.token_async().await.map(|_| ());
         // Without a token there is nothing to ask with, and every attempt to get one takes its time.
         let usable = match (&works, &project) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod races;
+mod scopes;
 mod source;
 
 use std::sync::Barrier;

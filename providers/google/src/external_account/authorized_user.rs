@@ -12,7 +12,7 @@ use std::time::Duration;
 use ee_auth_core::host::{Body, FileLock, Host, MAX_CREDENTIAL_FILE, Method, Request, variable};
 use ee_auth_core::retry::Repeat;
 use ee_auth_core::{
-    BoxFuture, Error, Exchange, ExposeSecret, Found, Search, Secret, Token, TokenKey, TokenSource,
+    BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Search, Secret, Token, TokenKey, TokenSource,
     is_loopback,
 };
 use serde_json::{Map, Value};
@@ -54,7 +54,10 @@ pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
         secret: document.secret("client_secret")?.unwrap_or_else(|| Secret::from("")),
     };
     let refresh_token = document.secret("refresh_token")?.unwrap_or_else(|| Secret::from(""));
+    // What was granted is not in the file.
+    let scopes = settings.scope_limit().cloned().unwrap_or_default();
     let login = WorkforceLogin {
+        scopes: scopes.clone(),
         endpoint: endpoint.map_err(|error| error.in_place(place))?,
         first: refresh_token.clone(),
         current: Mutex::new(Current { in_file: refresh_token.clone(), refresh_token }),
@@ -66,7 +69,11 @@ pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
     };
     let what =
         if is_lent { "what `ee-auth exec` or `serve` lends, by the file" } else { "workforce login in" };
-    Ok(Found::new(login, format!("{what} {place}")))
+    let mut found = Found::new(login, format!("{what} {place}"));
+    found.scopes = scopes;
+    // Our own endpoint gives the one token that it has, whatever is asked for.
+    found.scopes_assumed = is_lent;
+    Ok(found)
 }
 
 /// The endpoint of `exec` or `serve`, where `named` is that. A file alone cannot say so: the environment has to name the same
@@ -82,6 +89,8 @@ fn lent_at(named: &str, search: &Search) -> Option<Url> {
 
 #[derive(Debug)]
 struct WorkforceLogin {
+    /// What its tokens are asked with; empty for all that was granted.
+    scopes: Scopes,
     client: Client,
     endpoint: Url,
     /// The refresh token that was found, by which the login is known.
@@ -110,7 +119,11 @@ impl TokenSource for WorkforceLogin {
                 None => None,
             };
             let used = self.current(&exchange.host);
-            let form = [("grant_type", "refresh_token"), ("refresh_token", used.expose_secret())];
+            let scope = self.scopes.to_parameter();
+            let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", used.expose_secret())];
+            if !self.scopes.is_empty() {
+                form.push(("scope", &scope));
+            }
             let request = Request::new(Method::Post, self.endpoint.clone())
                 .with_header("authorization", self.client.authorization())
                 .with_body(Body::form(form));
@@ -130,7 +143,9 @@ impl TokenSource for WorkforceLogin {
         }
         let mut key = TokenKey::new("workforce_login");
         self.client.add_to(&mut key);
-        key.add("refresh_token", self.first.expose_secret()).add("endpoint", self.endpoint.as_str());
+        key.add("refresh_token", self.first.expose_secret())
+            .add("endpoint", self.endpoint.as_str())
+            .add("scope", self.scopes.to_parameter());
         Some(key)
     }
 }
