@@ -54,8 +54,8 @@ pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
         secret: document.secret("client_secret")?.unwrap_or_else(|| Secret::from("")),
     };
     let refresh_token = document.secret("refresh_token")?.unwrap_or_else(|| Secret::from(""));
-    // What was granted is not in the file.
-    let scopes = settings.scope_limit().cloned().unwrap_or_default();
+    // What was granted is not in the file. Our own endpoint gives the one token that it has, whatever is asked for.
+    let scopes = settings.scope_limit().filter(|_| !is_lent).cloned().unwrap_or_default();
     let login = WorkforceLogin {
         scopes: scopes.clone(),
         endpoint: endpoint.map_err(|error| error.in_place(place))?,
@@ -71,8 +71,6 @@ pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
         if is_lent { "what `ee-auth exec` or `serve` lends, by the file" } else { "workforce login in" };
     let mut found = Found::new(login, format!("{what} {place}"));
     found.scopes = scopes;
-    // Our own endpoint gives the one token that it has, whatever is asked for.
-    found.scopes_assumed = is_lent;
     Ok(found)
 }
 
