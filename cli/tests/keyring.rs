@@ -285,7 +285,7 @@ fn a_login_and_its_tokens_are_in_the_keyring_alone() {
     );
     session.run(&["token", "--profile", "work"], 0);
     session.run(&["profile", "remove", "work"], 0);
-    session.run(&["token", "--profile", "work"], 4);
+    session.run(&["token", "--profile", "work"], 3);
 }
 
 #[test]

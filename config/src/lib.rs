@@ -37,3 +37,4 @@ pub use profile::{default_profile, set_default_profile};
 pub use providers::{PROVIDER_NAMES, is_provider_name};
 pub use reference::{reference, template};
 pub use schema::schema;
+pub use words::did_you_mean;

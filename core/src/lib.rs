@@ -31,6 +31,7 @@ mod token;
 mod trusted_hosts;
 
 pub mod host;
+pub mod proxy;
 pub mod retry;
 
 pub use chain::{Attempt, AttemptOutcome, Chain, Expectation, Member, Resolution};

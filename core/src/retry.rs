@@ -36,11 +36,11 @@ pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Respo
     loop {
         let mut attempt = request.clone();
         attempt.timeout = attempt.timeout.min(left(host, give_up_at));
-        let outcome = host.http.send(attempt).await;
+        let outcome = host.http.send(attempt).await.and_then(|response| past_proxies(&request, response));
         let asked = match &outcome {
             Ok(response) if repeat == Repeat::Safe && response.may_pass() => response.retry_after,
             Ok(_) => return outcome,
-            Err(error) if error.kind == HttpErrorKind::Connect => None,
+            Err(error) if matches!(error.kind, HttpErrorKind::Connect | HttpErrorKind::ProxyFailed) => None,
             Err(error) if error.kind == HttpErrorKind::Interrupted && repeat == Repeat::Safe => None,
             Err(_) => return outcome,
         };
@@ -57,6 +57,21 @@ pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Respo
         attempts += 1;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// A proxy that wants a login answers in place of the server. The system's client knows a proxy that it was told to use; this
+/// is one that nobody told it of.
+fn past_proxies(request: &Request, response: Response) -> Result<Response, HttpError> {
+    if response.status != 407 {
+        return Ok(response);
+    }
+    let mut shown = request.url.clone();
+    shown.set_query(None);
+    Err(HttpError {
+        kind: HttpErrorKind::ProxyRefused,
+        message: format!("the proxy on the way to {shown} answered 407 and wants a name and password"),
+        help: Some("put them into the address: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT".to_owned()),
+    })
 }
 
 fn left(host: &Host, give_up_at: SystemTime) -> Duration {

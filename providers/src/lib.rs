@@ -19,6 +19,7 @@
 //! only the user can read, unless [`Resolver::no_cache`] or the configuration says otherwise: see [`cache`].
 
 mod login;
+mod profile;
 mod project;
 mod registry;
 mod resolver;

@@ -11,7 +11,7 @@ use ee_auth_core::{
 };
 
 use crate::login::{self, Login};
-use crate::{kinds, project};
+use crate::{kinds, profile, project};
 
 /// Finds a credential. Made by [`Credentials::builder`](crate::Credentials::builder).
 ///
@@ -150,9 +150,23 @@ impl Resolver {
     /// The configuration, from all its layers.
     ///
     /// # Errors
-    /// [`Outcome::Invalid`](crate::Outcome::Invalid) for a mistake in a file, variable or flag;
-    /// [`Outcome::Untrusted`](crate::Outcome::Untrusted) for a project file that sets what it may not.
+    /// [`Outcome::Invalid`](crate::Outcome::Invalid) for a mistake in a file, variable or flag, and for a profile that does
+    /// not exist; [`Outcome::Untrusted`](crate::Outcome::Untrusted) for a project file that sets what it may not.
     pub fn load(&self) -> Result<Config, Error> {
+        pollster::block_on(self.load_async())
+    }
+
+    pub(crate) async fn load_async(&self) -> Result<Config, Error> {
+        let config = self.load_for_new_profile()?;
+        profile::check(&self.host, &config).await?;
+        Ok(config)
+    }
+
+    /// As [`Resolver::load`], for those who may create the profile: it need not exist.
+    ///
+    /// # Errors
+    /// As [`Resolver::load`], except for a profile that does not exist.
+    pub fn load_for_new_profile(&self) -> Result<Config, Error> {
         ee_auth_config::load(&self.host, kinds(), &self.flags)
     }
 
@@ -185,7 +199,7 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::look`].
     pub async fn look_async(&self) -> Result<Resolved, Error> {
-        let config = self.load()?;
+        let config = self.load_async().await?;
         let chain = chain(&config, self.passed.is_some())?;
         let store = self.store(&config)?;
         let settings = Settings { passed: self.passed.clone(), ..config.settings() };

@@ -79,7 +79,8 @@ pub type LoggedOutElsewhere = (String, Result<(), Error>);
 /// # Errors
 /// Those of the configuration. What a provider fails with is in the list.
 pub fn log_out_elsewhere(resolver: &Resolver) -> Result<Vec<LoggedOutElsewhere>, Error> {
-    let config = resolver.load()?;
+    // The logout before may have removed all that there was of the profile.
+    let config = resolver.load_for_new_profile()?;
     let search = Search::new(resolver.host().clone(), config.settings());
     let exchange = search.exchange();
     let mut done = Vec::new();
@@ -147,7 +148,10 @@ pub fn set_project(resolver: &Resolver, project: Option<&str>) -> Result<PathBuf
             || Error::invalid("project", "the project is empty").hint("`ee-auth set-project ID`"),
         )?;
     }
-    let config = resolver.load()?;
+    let config = match project {
+        Some(_) => resolver.load_for_new_profile()?,
+        None => resolver.load()?,
+    };
     let profile = config.profile.map(|profile| profile.value);
     pollster::block_on(persistent::set_project(resolver.host(), profile.as_ref(), project))
 }
@@ -168,6 +172,8 @@ pub struct Profile {
     pub file: PathBuf,
     /// The entry of the system's keyring that holds its login, for a person.
     pub keyring: Option<String>,
+    /// Whether something is stored under its name: a login, a project, or a file that cannot be read.
+    pub is_stored: bool,
     /// Where its table in the configuration begins, if it has one.
     pub table: Option<Origin>,
     /// Whether it can be chosen. rgee allows more names for its users than there are profiles.
@@ -175,9 +181,9 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Whether there is more of it than its name: a login, a project beside one, or a table.
-    pub fn is_there(&self) -> bool {
-        self.logged_in || self.project.is_some() || self.table.is_some()
+    /// Returns whether it exists: it has a table, or something is stored under its name.
+    pub fn exists(&self) -> bool {
+        self.is_stored || self.table.is_some()
     }
 }
 
@@ -187,7 +193,7 @@ impl Profile {
 /// Those of the configuration, and where the directory of logins cannot be read or the keyring, if logins are kept in it,
 /// cannot be asked.
 pub fn profiles(resolver: &Resolver) -> Result<Vec<Profile>, Error> {
-    let config = resolver.load()?;
+    let config = resolver.load_for_new_profile()?;
     let host = resolver.host();
     let active = config.profile.as_ref().map(|profile| profile.value.clone());
     let keyring = match config.settings().keyring {
@@ -236,7 +242,18 @@ fn describe(
         logged_in |= in_keyring.is_some();
     }
     let table = parsed.and_then(|name| config.profiles.get(&name).cloned());
-    Some(Profile { name, active, logged_in, project, file, keyring: in_keyring, table, can_be_chosen })
+    let is_stored = logged_in || host.files.status(&file).is_ok();
+    Some(Profile {
+        name,
+        active,
+        logged_in,
+        project,
+        file,
+        keyring: in_keyring,
+        is_stored,
+        table,
+        can_be_chosen,
+    })
 }
 
 /// Makes a profile the one that is used where neither a flag nor a variable names one; `None` goes back to no profile.
@@ -254,7 +271,7 @@ pub fn use_profile(host: &Host, name: Option<&ProfileName>) -> Result<(), Error>
 /// Those of the configuration; where the file cannot be removed, the keyring not be asked, or the choice not be remembered.
 pub fn remove_profile(resolver: &Resolver, name: &ProfileName) -> Result<Removed, Error> {
     let host = resolver.host();
-    let settings = Settings { profile: Some(name.clone()), ..resolver.load()?.settings() };
+    let settings = Settings { profile: Some(name.clone()), ..resolver.load_for_new_profile()?.settings() };
     let removed = pollster::block_on(persistent::remove_login(&Search::new(host.clone(), settings)))?;
     if default_profile(host)?.is_some_and(|chosen| chosen.value == *name) {
         set_default_profile(host, None)?;

@@ -148,6 +148,20 @@ fn profiles_are_in_the_keyring_and_in_files() {
     assert_eq!(logins(&fake), ["credentials"]);
 }
 
+#[test]
+fn a_profile_exists_by_its_entry_alone() {
+    let fake = machine().with_keyring_entry("work", r#"{"refresh_token": "r"}"#);
+    let of = |name: &str| resolver(&fake).profile(name).resolve();
+    assert!(of("work").is_ok());
+    let missing = of("wrok").unwrap_err();
+    assert_eq!(missing.code(), "invalid.profile");
+    assert!(missing.message().contains("did you mean `work`?"), "{missing:?}");
+    // Locked, it may be there and may not be: no other identity is used.
+    fake.break_keyring(Some(KeyringErrorKind::Locked));
+    let unknown = of("wrok").unwrap_err();
+    assert_eq!(unknown.code(), "unavailable.keyring_locked", "{unknown:?}");
+}
+
 /// Who has not chosen the keyring is not asked to unlock it.
 #[test]
 fn without_the_setting_the_keyring_is_never_asked() {

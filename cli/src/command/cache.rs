@@ -19,7 +19,7 @@ pub(crate) fn run(resolver: &Resolver, options: &Cache, output: &Output) -> Resu
 fn clear(resolver: &Resolver, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     let mut removed = cache::clear(resolver.host())?;
-    if resolver.load().is_ok_and(|config| config.cache_store.value == CacheStore::Keyring) {
+    if resolver.load_for_new_profile().is_ok_and(|config| config.cache_store.value == CacheStore::Keyring) {
         removed += cache::clear_keyring(resolver.host())?;
     }
     if json {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use ee_auth::config::{self, Flags, LayerState};
-use ee_auth::{Error, Host, kinds};
+use ee_auth::{Error, Host, Resolver, kinds};
 use serde_json::{Map, Value, json};
 
 use super::warn_of;
@@ -13,19 +13,20 @@ use crate::arguments::Config;
 use crate::output::{FAINT, GOOD, Output, STRONG, styled};
 
 #[inline(never)]
-pub(crate) fn run(host: &Host, flags: &Flags, options: Config, output: &Output) -> Result<(), Error> {
+pub(crate) fn run(resolver: &Resolver, flags: &Flags, options: Config, output: &Output) -> Result<(), Error> {
+    let host = resolver.host();
     match options {
-        Config::Show { origin } => show(host, flags, origin, output),
-        Config::Path => path(host, flags, output),
+        Config::Show { origin } => show(resolver, origin, output),
+        Config::Path => path(resolver, flags, output),
         Config::Init { file } => init(host, flags, file.as_deref(), output),
-        Config::Validate { file } => validate(host, flags, file.as_deref(), output),
+        Config::Validate { file } => validate(resolver, flags, file.as_deref(), output),
         Config::Schema => output.data(format_args!("{:#}", config::schema(kinds()))),
     }
 }
 
-fn show(host: &Host, flags: &Flags, origin: bool, output: &Output) -> Result<(), Error> {
+fn show(resolver: &Resolver, origin: bool, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
-    let config = config::load(host, kinds(), flags)?;
+    let config = resolver.load()?;
     warn_of(&config);
     let values = config.values();
     if json {
@@ -46,11 +47,14 @@ fn show(host: &Host, flags: &Flags, origin: bool, output: &Output) -> Result<(),
     output.data(text.trim_end())
 }
 
-fn path(host: &Host, flags: &Flags, output: &Output) -> Result<(), Error> {
+fn path(resolver: &Resolver, flags: &Flags, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
-    // Where the files are can be told though what stands in them is wrong.
-    let user = config::user_file(host, flags)?;
-    let layers = config::load(host, kinds(), flags).map(|config| layers(&config));
+    // Where the files are can be told though what stands in them, or the profile, is wrong.
+    let user = config::user_file(resolver.host(), flags)?;
+    let layers = resolver.load_for_new_profile().map(|config| layers(&config));
+    if let (Ok(_), Err(error)) = (&layers, resolver.load()) {
+        output.warn(&error.to_string());
+    }
     let Some(user) = user else {
         return Err(Error::invalid(
             "home",
@@ -123,11 +127,11 @@ fn init(host: &Host, flags: &Flags, file: Option<&Path>, output: &Output) -> Res
     }
 }
 
-fn validate(host: &Host, flags: &Flags, file: Option<&Path>, output: &Output) -> Result<(), Error> {
+fn validate(resolver: &Resolver, flags: &Flags, file: Option<&Path>, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
     let warnings = match file {
-        Some(file) => config::validate(host, kinds(), file, flags.color)?,
-        None => config::load(host, kinds(), flags)?.warnings,
+        Some(file) => config::validate(resolver.host(), kinds(), file, flags.color)?,
+        None => resolver.load()?.warnings,
     };
     for warning in &warnings {
         log::warn!("{warning}");

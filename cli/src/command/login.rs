@@ -19,7 +19,7 @@ const MAX_CODE: u64 = 64 * 1024;
 #[inline(never)]
 pub(crate) fn run(resolver: Resolver, options: Login, global: &Global, output: &Output) -> Result<(), Error> {
     let json = output.is_json()?;
-    warn_of(&resolver.load()?);
+    warn_of(&resolver.load_for_new_profile()?);
     let host = resolver.host().clone();
     let again = command_again(&options, global, &host);
     let mut login = resolver.login().read_only(options.read_only).quiet(options.quiet).force(options.force);

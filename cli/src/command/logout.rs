@@ -1,5 +1,6 @@
 //! `ee-auth logout`
 
+use ee_auth::config::Origin;
 use ee_auth::stored::{self, LoggedOut};
 use ee_auth::{Error, Resolver};
 use serde_json::json;
@@ -47,6 +48,15 @@ pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Res
         output.tell(format_args!(
             "the project {project} was stored beside it; `ee-auth set-project {project}` stores it again"
         ));
+    }
+    let chosen = resolver.load_for_new_profile()?.profile;
+    if let Some(profile) = chosen.filter(|profile| matches!(profile.origin, Origin::State(_))) {
+        if resolver.load().is_err_and(|error| error.code() == "invalid.profile") {
+            output.tell(format_args!(
+                "profile {} no longer exists, and is still in use: `ee-auth profile use --none` stops using it",
+                profile.value
+            ));
+        }
     }
     // What a person should know who believes that nothing is left.
     if let Ok(other) = resolver.look().and_then(|resolved| resolved.credential) {

@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: Arguments, host: Host, output: &Output) -> Result<E
         Command::Env(options) => env::run(resolver, &options, output).map(done),
         Command::Plugin(options) => plugin::run(&resolver, &flags, options, output),
         Command::Providers => providers::run(&resolver, output).map(done),
-        Command::Config(options) => config::run(&host, &flags, options, output).map(done),
+        Command::Config(options) => config::run(&resolver, &flags, options, output).map(done),
         Command::Trust(options) => trust::run(&host, &flags, &options, output).map(done),
         Command::Cache(options) => cache::run(&resolver, &options, output).map(done),
         Command::Completions { shell } => completions::completions(shell, output).map(done),

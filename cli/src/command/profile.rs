@@ -21,11 +21,9 @@ pub(crate) fn run(resolver: &Resolver, options: Profile, output: &Output) -> Res
         }
         Profile::Use { name: Some(name), .. } => {
             let name: ProfileName = name.parse()?;
-            // A name with neither a login nor a table may be a slip of the pen; it may also be the first step.
-            let is_known = |profile: &Stored| {
-                profile.name.as_deref() == Some(name.as_str())
-                    && (profile.logged_in || profile.table.is_some())
-            };
+            // A name under which there is nothing may be a typo; it may also be the first step.
+            let is_known =
+                |profile: &Stored| profile.name.as_deref() == Some(name.as_str()) && profile.exists();
             let known = match stored::profiles(resolver) {
                 Ok(profiles) => profiles.iter().any(is_known),
                 // It may be in a keyring that is locked, which is no reason not to choose it.
@@ -34,8 +32,7 @@ pub(crate) fn run(resolver: &Resolver, options: Profile, output: &Output) -> Res
             };
             stored::use_profile(host, Some(&name))?;
             if !known {
-                output
-                    .warn(&format!("nobody has logged in as {name}; `ee-auth login --profile {name}` does"));
+                output.warn(&format!("profile {name} does not exist yet; `ee-auth login` creates it"));
             }
             print_used(Some(&name), json, output)
         }
@@ -47,7 +44,8 @@ pub(crate) fn run(resolver: &Resolver, options: Profile, output: &Output) -> Res
             let parsed: ProfileName = name.parse()?;
             let removed = stored::remove_profile(resolver, &parsed)?;
             let places = removed.places();
-            let table = resolver.load().ok().and_then(|config| config.profiles.get(&parsed).cloned());
+            let table =
+                resolver.load_for_new_profile().ok().and_then(|config| config.profiles.get(&parsed).cloned());
             if places.is_empty() && table.is_none() {
                 return Err(Error::new(Outcome::NotFound, "", format!("there is no profile {name}"))
                     .hint("`ee-auth profile list` shows them"));
@@ -110,7 +108,9 @@ fn table(profiles: &[Stored]) -> String {
             row += &format!(" {}", styled(FAINT, format!("({table})")));
         }
         if profile.active && !profile.logged_in {
-            row += &format!(" {}", styled(CAREFUL, "in use"));
+            let state =
+                if profile.name.is_none() || profile.exists() { "in use" } else { "in use, does not exist" };
+            row += &format!(" {}", styled(CAREFUL, state));
         }
         row
     });

@@ -88,13 +88,21 @@ fn the_one_that_is_used_is_remembered() {
     // A variable and a flag are nearer.
     let other =
         crate::support::run(machine.command(["status", "--format", "json"]).env("EE_AUTH_PROFILE", "other"));
-    assert_eq!(other.expect(4).stdout, "");
+    assert_eq!(other.expect(3).error()["code"], "invalid.profile");
     let none = machine.run(["profile", "use", "--none", "--format", "json"]).expect(0).json();
     assert_eq!(none, json!({ "name": null }));
     assert_eq!(active(&machine), Value::Null);
 
     let unknown = machine.run(["profile", "use", "wrok"]).expect(0);
-    assert!(unknown.stderr.contains("ee-auth login --profile wrok"), "{unknown}");
+    assert!(unknown.stderr.contains("profile wrok does not exist yet"), "{unknown}");
+    let listed = machine.run(["profile", "list"]).expect(0);
+    assert!(listed.stdout.contains("in use, does not exist"), "{listed}");
+    let gone = machine.run(["token"]).expect(3);
+    assert!(
+        gone.stderr.contains("did you mean `work`?") && gone.stderr.contains("ee-auth profile use --none"),
+        "{gone}"
+    );
+    machine.run(["profile", "use", "--none"]).expect(0);
     for wrong in ["../work", "ada lovelace", "credentials", ""] {
         let output = machine.run(["profile", "use", wrong, "--format", "json"]).expect(3);
         assert_eq!(output.error()["code"], "invalid.profile_name", "{output}");
@@ -119,4 +127,69 @@ fn one_is_removed_and_the_others_stay() {
     assert!(none.stderr.contains("there is no profile work"), "{none}");
     machine.run(["profile", "remove", "../home"]).expect(3);
     assert!(fs::metadata(machine.home().join(".config/earthengine/home/credentials")).is_ok());
+}
+
+/// Every command that could use another identity instead.
+#[test]
+fn commands_refuse_a_profile_that_does_not_exist() {
+    let machine = machine(&["work"]).with_login().with_key();
+    let commands: &[&[&str]] = &[
+        &["token"],
+        &["token", "--id-token", "--audience", "https://a.example"],
+        &["status"],
+        &["explain"],
+        &["exec", "--", "true"],
+        &["serve"],
+        &["env"],
+        &["logout"],
+        &["unset-project"],
+        &["providers"],
+        &["plugin", "list"],
+        &["plugin", "check", "vault"],
+        &["config", "show"],
+        &["config", "validate"],
+        &["login", "--mode", "appdefault"],
+    ];
+    for command in commands {
+        let run = |more: &[&str]| machine.run(more.iter().chain(*command));
+        for more in [&["--profile", "wrok", "--format", "json"][..], &["--profile=wrok", "-q"]] {
+            let output = run(more).expect(3);
+            assert_eq!(output.stdout, "", "{output}");
+            assert!(output.stderr.contains("profile `wrok` does not exist"), "{output}");
+        }
+        let error = run(&["--profile", "wrok", "--format", "json"]).error();
+        assert_eq!(error["code"], "invalid.profile", "{command:?}");
+    }
+    let serve = machine.run(["serve", "--profiles", "wrok"]).expect(3);
+    assert!(serve.stderr.contains("did you mean `work`?"), "{serve}");
+    assert_eq!(list(&machine).len(), 2, "and none was created");
+    assert!(machine.google().requests().is_empty(), "and nothing was asked");
+    // Those that tell what there is say it, and answer all the same.
+    let path = machine.run(["--profile", "wrok", "config", "path"]).expect(0);
+    assert!(
+        path.stderr.contains("profile `wrok` does not exist") && path.stdout.contains("ee-auth.toml"),
+        "{path}"
+    );
+    let doctor = machine.run(["--profile", "wrok", "doctor", "--format", "json"]).expect(3);
+    assert!(doctor.stdout.contains("configuration.profile"), "{doctor}");
+}
+
+#[test]
+fn a_project_creates_a_profile() {
+    let machine = machine(&[]);
+    machine.run(["--profile", "new", "set-project", "p-new"]).expect(0);
+    machine.run(["--profile", "new", "token"]).expect(4);
+    let shown = machine.run(["--profile", "new", "config", "show", "--format", "json"]).expect(0).json();
+    assert_eq!(shown["values"]["profile"]["value"], "new");
+}
+
+#[test]
+fn logout_says_that_the_profile_in_use_has_gone() {
+    let machine = machine(&["work"]).with_login();
+    machine.run(["profile", "use", "work"]).expect(0);
+    let out = machine.run(["logout"]).expect(0);
+    assert!(
+        out.stderr.contains("profile work no longer exists") && out.stderr.contains("profile use --none"),
+        "{out}"
+    );
 }

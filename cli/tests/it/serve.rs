@@ -169,7 +169,8 @@ fn a_profile_that_is_not_there_is_an_error() {
     machine.write(".config/earthengine/home/credentials", machine.google().user().earthengine_file_json());
     machine.configure("[profiles.work]\nchain = [\"persistent\"]\n");
     let other = machine.run(["serve", "--profiles", "home,nosuch"]).expect(3);
-    assert!(other.stderr.contains("no profile nosuch") && other.stderr.contains("home, work"), "{other}");
+    assert!(other.stderr.contains("profile `nosuch` does not exist"), "{other}");
+    assert!(other.stderr.contains("existing profiles: home, work"), "{other}");
     // One that has a table alone is there. What is wrong with it is said of it.
     let table = machine.run(["serve", "--profiles", "work"]).expect(4);
     assert!(table.stderr.contains("profile work: "), "{table}");

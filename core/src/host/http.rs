@@ -63,7 +63,7 @@ pub struct Request {
     pub headers: Vec<(Cow<'static, str>, Secret)>,
     /// What it carries.
     pub body: Option<Body>,
-    /// Whether proxies are passed by: for the metadata server, which identifies whoever is connected to it.
+    /// Whether proxies are bypassed: for the metadata server, which identifies whoever is connected to it.
     pub direct: bool,
     /// Who asks, where the server is to know it from the connection.
     pub client_certificate: Option<Arc<ClientCertificate>>,
@@ -157,8 +157,14 @@ pub enum HttpErrorKind {
     Malformed,
     /// The answer was a redirect, which a request that carries a secret does not follow.
     Redirected,
-    /// The client could not be set up, or it or a proxy refused to send the request.
+    /// The client could not be set up, or it refused to send the request.
     Refused,
+    /// A proxy variable is set and cannot be read; nothing was sent.
+    ProxyVariable,
+    /// A proxy refused the request: it wants a login, or does not allow the address. It will do so again.
+    ProxyRefused,
+    /// A proxy could not do what it was asked, for now.
+    ProxyFailed,
 }
 
 /// A request that got no answer.
@@ -169,6 +175,8 @@ pub struct HttpError {
     pub kind: HttpErrorKind,
     /// What happened, for a person. Neither a secret nor the request's query.
     pub message: String,
+    /// What to do, where more is known than the kind says.
+    pub help: Option<String>,
 }
 
 /// HTTP requests.
@@ -205,7 +213,16 @@ impl HttpError {
                  `[endpoints]`, does",
             ),
             HttpErrorKind::Refused => ("client", "correct what the message names"),
+            HttpErrorKind::ProxyVariable => ("proxy", "write `http://HOST:PORT`, or unset the variable"),
+            HttpErrorKind::ProxyRefused | HttpErrorKind::ProxyFailed => {
+                ("proxy", "ask who runs the proxy, or add the host to NO_PROXY if it can be reached without")
+            }
         };
-        Error::unavailable(detail, format!("{doing}: {}", self.message)).hint(hint)
+        let hint = self.help.as_deref().unwrap_or(hint);
+        match self.kind {
+            // What is wrong is on this machine, whatever was asked for.
+            HttpErrorKind::ProxyVariable => Error::invalid(detail, self.message.clone()).hint(hint),
+            _ => Error::unavailable(detail, format!("{doing}: {}", self.message)).hint(hint),
+        }
     }
 }

@@ -20,13 +20,6 @@ pub(crate) fn explain(
     delegates: &[String],
 ) -> Error {
     let status = response.status;
-    if status == 407 {
-        return Error::unavailable(
-            "proxy",
-            format!("the proxy on the way to {} wants a password", shown(url)),
-        )
-        .hint("put it into the address: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT");
-    }
     if response.may_pass() {
         return Error::unavailable("status", format!("{} answered {status}", shown(url)))
             .hint("this passes by itself; try again in a minute");
@@ -267,7 +260,6 @@ mod tests {
             (400, r#"{"error":{"status":"FAILED_PRECONDITION","message":"no"}}"#, "rejected.refused"),
             (403, "<html>", "unavailable.malformed"),
             (503, "", "unavailable.status"),
-            (407, "", "unavailable.proxy"),
         ] {
             let error = explained(status, body, None, &[]);
             assert_eq!(error.code(), code, "{body}");

@@ -190,10 +190,6 @@ fn email_of(id_token: &str) -> Option<String> {
 fn refusal(exchange: &Exchange, url: &Url, response: &Response, asker: &Asker<'_>) -> Error {
     let status = response.status;
     match status {
-        407 => {
-            Error::unavailable("proxy", format!("the proxy on the way to {} wants a password", shown(url)))
-                .hint("put it into the address: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT")
-        }
         408 | 429 | 500..=599 => {
             let what = match status {
                 408 => "it waited too long for the request".to_owned(),

@@ -1,42 +1,73 @@
-//! What reqwest, hyper, rustls and the system say when something goes wrong, in words for a person.
+//! What hyper, rustls, the system and proxies say when something goes wrong, in words for a person.
 
 use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
 use ee_auth_core::host::{HttpError, HttpErrorKind, Request};
+use ee_auth_core::proxy::{Proxy, ProxyScheme};
 use ee_auth_core::redact;
-use hyper_util::client::proxy::matcher::Matcher;
+use hyper::StatusCode;
 use rustls::CertificateError;
 use url::Url;
 
-use crate::tls::TrustError;
+use crate::connect::{ConnectError, Route};
+use crate::http::READ_TIMEOUT;
+use crate::tls::{self, TrustError};
 
 pub(crate) fn fail(kind: HttpErrorKind, message: impl Into<String>) -> HttpError {
-    HttpError { kind, message: message.into() }
+    HttpError { kind, message: message.into(), help: None }
 }
 
-/// Where a request goes, as far as an error may say so: never the query, in which a secret may be.
+fn fail_with(kind: HttpErrorKind, message: impl Into<String>, help: impl Into<String>) -> HttpError {
+    HttpError { kind, message: message.into(), help: Some(help.into()) }
+}
+
+/// Where a request goes and how, as far as an error may say so: never the query, in which a secret may be.
 pub(crate) struct Target {
     url: Url,
-    direct: bool,
+    pub(crate) route: Route,
     connect_timeout: Duration,
 }
 
 impl Target {
-    pub(crate) fn of(request: &Request) -> Self {
-        Self { url: request.url.clone(), direct: request.direct, connect_timeout: request.connect_timeout }
+    /// # Errors
+    /// A proxy variable that cannot be read.
+    pub(crate) fn of(request: &Request) -> Result<Self, HttpError> {
+        let route = Route::of(request)
+            .map_err(|fault| fail_with(HttpErrorKind::ProxyVariable, fault.to_string(), fault.help))?;
+        Ok(Self { url: request.url.clone(), route, connect_timeout: request.connect_timeout })
     }
 
     pub(crate) fn too_slow(&self, limit: Duration) -> HttpError {
         fail(
             HttpErrorKind::Timeout,
-            format!("{} did not answer within {}", place(&self.url), humantime::format_duration(limit)),
+            format!(
+                "{}{} did not answer within {}",
+                place(&self.url),
+                self.via(),
+                humantime::format_duration(limit)
+            ),
         )
+    }
+
+    pub(crate) fn fell_silent(&self) -> HttpError {
+        let message = format!(
+            "{}{} stopped answering for {}",
+            place(&self.url),
+            self.via(),
+            humantime::format_duration(READ_TIMEOUT)
+        );
+        fail(HttpErrorKind::Timeout, message)
     }
 
     pub(crate) fn too_large(&self) -> HttpError {
         fail(HttpErrorKind::Malformed, format!("the answer of {} is larger than 1 MiB", place(&self.url)))
+    }
+
+    pub(crate) fn not_compressed(&self, error: &io::Error) -> HttpError {
+        let message = format!("the answer of {} could not be decompressed: {error}", place(&self.url));
+        fail(HttpErrorKind::Malformed, message)
     }
 
     pub(crate) fn redirected(&self, to: Option<&Url>) -> HttpError {
@@ -46,21 +77,18 @@ impl Target {
     }
 
     /// What kind of failure `error` is, and what to tell a person about it.
-    pub(crate) fn explain(&self, error: reqwest::Error) -> HttpError {
+    pub(crate) fn explain(&self, error: &(dyn StdError + 'static)) -> HttpError {
         let here = place(&self.url);
-        let causes: Vec<_> = causes(&error).collect();
+        let causes: Vec<_> = causes(error).collect();
         let root = root(&causes);
         if let Some(trust) = find::<TrustError>(&causes) {
-            return fail(HttpErrorKind::Tls, trust.to_string());
+            return fail_with(HttpErrorKind::Tls, trust.to_string(), tls::trust_help());
         }
-        if error.is_connect() {
-            return self.explain_connect(&error, &causes, &root);
-        }
-        if error.is_timeout() {
-            return fail(HttpErrorKind::Timeout, format!("{here} stopped answering"));
-        }
-        if error.is_builder() {
-            return fail(HttpErrorKind::Refused, format!("the request to {here} cannot be sent: {root}"));
+        if let Some(connect) = find::<ConnectError>(&causes) {
+            return match self.route.proxy() {
+                None => self.explain_direct(connect, &causes, &root),
+                Some(proxy) => self.explain_proxied(connect, proxy, &causes, &root),
+            };
         }
         let nonsense = causes.iter().any(|cause| {
             cause.downcast_ref::<io::Error>().is_some_and(|error| {
@@ -71,81 +99,247 @@ impl Target {
             Some(http) if http.is_parse() || nonsense => {
                 fail(HttpErrorKind::Malformed, format!("{here} did not answer as HTTP asks: {root}"))
             }
-            None if error.is_body() || error.is_decode() => fail(
-                HttpErrorKind::Malformed,
-                format!("the answer of {here} could not be decompressed: {root}"),
-            ),
             _ => fail(
                 HttpErrorKind::Interrupted,
-                format!("the connection to {here} broke before the answer was complete: {root}"),
+                format!(
+                    "the connection to {here}{} broke before the answer was complete: {root}",
+                    self.via()
+                ),
             ),
         }
     }
 
     /// Nothing was sent: there was no connection.
-    fn explain_connect(&self, error: &reqwest::Error, causes: &[Cause<'_>], root: &str) -> HttpError {
+    fn explain_direct(&self, error: &ConnectError, causes: &[Cause<'_>], root: &str) -> HttpError {
         let here = place(&self.url);
-        if let Some(tls) = find::<rustls::Error>(causes) {
-            return fail(HttpErrorKind::Tls, explain_tls(tls, &here));
-        }
-        let proxy = self.proxy();
-        let via = proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
-        if error.is_timeout() {
-            let limit = humantime::format_duration(self.connect_timeout);
-            let message = format!("{here}{via} did not accept a connection within {limit}");
-            return fail(HttpErrorKind::Connect, message);
-        }
-        let from_system = find::<io::Error>(causes).is_some();
-        match proxy {
-            // The proxy was reached, and said no. It will say so again.
-            Some(proxy) if !from_system && !error.is_dns() => fail(
-                HttpErrorKind::Refused,
-                format!("the proxy {proxy} makes no connection to {here}: {root}"),
-            ),
-            _ => fail(HttpErrorKind::Connect, format!("no connection to {here}{via}: {root}")),
+        match error {
+            ConnectError::Tls(_) => explain_tls(causes, &here, root),
+            ConnectError::Timeout => {
+                let limit = humantime::format_duration(self.connect_timeout);
+                fail(HttpErrorKind::Connect, format!("{here} did not accept a connection within {limit}"))
+            }
+            _ => fail(HttpErrorKind::Connect, format!("no connection to {here}: {root}")),
         }
     }
 
-    /// The proxy that this request goes through, without the password that its address may hold.
-    fn proxy(&self) -> Option<String> {
-        if self.direct {
-            return None;
+    /// As [`Target::explain_direct`], where a proxy was to make the connection.
+    fn explain_proxied(
+        &self,
+        error: &ConnectError,
+        proxy: &Proxy,
+        causes: &[Cause<'_>],
+        root: &str,
+    ) -> HttpError {
+        use HttpErrorKind::{Connect, ProxyFailed, ProxyRefused, Tls};
+        let here = place(&self.url);
+        let variable = &proxy.variable;
+        let runs =
+            format!("see whether the proxy runs at {}; correct {variable}, or unset it", proxy.address());
+        match error {
+            ConnectError::Tls(_) => explain_tls(causes, &here, root),
+            ConnectError::Timeout => {
+                let limit = humantime::format_duration(self.connect_timeout);
+                let message = format!("{here}{} did not accept a connection within {limit}", self.via());
+                fail_with(Connect, message, runs)
+            }
+            ConnectError::Tcp(_) => {
+                fail_with(Connect, format!("no connection to {here}{}: {root}", self.via()), runs)
+            }
+            ConnectError::Resolve(error) => {
+                let better = if proxy.scheme == ProxyScheme::Socks4 { "socks4a" } else { "socks5h" };
+                fail_with(
+                    Connect,
+                    format!(
+                        "this machine cannot resolve {here}, as `{}://` in {variable} asks it to: {error}",
+                        proxy.scheme.name()
+                    ),
+                    format!(
+                        "write `{better}://` in {variable}: then the proxy {} resolves names",
+                        proxy.address()
+                    ),
+                )
+            }
+            ConnectError::ProxyTls(_) => match find::<rustls::Error>(causes) {
+                Some(rustls::Error::InvalidCertificate(_)) => {
+                    explain_tls(causes, &format!("the proxy {proxy}"), root)
+                }
+                _ => fail_with(
+                    Tls,
+                    format!("the proxy {proxy} does not speak TLS, as `https://` in {variable} asks: {root}"),
+                    format!(
+                        "write `http://` in {variable}: most proxies are asked by http, for https addresses too"
+                    ),
+                ),
+            },
+            ConnectError::ProxyIo(_) => fail_with(
+                ProxyFailed,
+                format!("the proxy {proxy} closed the connection before {here} was reached: {root}"),
+                format!(
+                    "see whether {variable} names the right port and scheme: `http://`, `https://` for a proxy that                      speaks TLS, `socks5h://` for a SOCKS proxy"
+                ),
+            ),
+            ConnectError::ProxyProtocol(began) => self.wrong_protocol(proxy, began),
+            ConnectError::ProxyStatus(status, schemes) => self.proxy_answered(proxy, *status, schemes),
+            ConnectError::Socks { said, passes } => fail_with(
+                if *passes { ProxyFailed } else { ProxyRefused },
+                format!("the SOCKS proxy {proxy} makes no connection to {here}: {said}"),
+                match proxy.scheme {
+                    ProxyScheme::Socks5 => format!(
+                        "this machine resolved the name; write `socks5h://` in {variable} to have the proxy do it, or                          ask who runs the proxy"
+                    ),
+                    _ => format!("ask who runs the proxy to allow {here}"),
+                },
+            ),
+            ConnectError::SocksLogin => fail_with(
+                ProxyRefused,
+                format!(
+                    "the SOCKS proxy {proxy} {}",
+                    match proxy.login {
+                        None => "wants a name and password",
+                        Some(_) => "does not accept the name and password",
+                    }
+                ),
+                login_help(proxy),
+            ),
+            ConnectError::TooLong => fail_with(
+                ProxyRefused,
+                format!("the name or password for the SOCKS proxy {proxy} has more than 255 bytes"),
+                format!("correct {variable}"),
+            ),
         }
-        let uri = self.url.as_str().parse().ok()?;
-        let proxy = Matcher::from_system().intercept(&uri)?;
-        let host = proxy.uri().host()?.to_owned();
-        Some(proxy.uri().port_u16().map_or(host.clone(), |port| format!("{host}:{port}")))
+    }
+
+    /// The proxy speaks something else than its address says.
+    fn wrong_protocol(&self, proxy: &Proxy, began: &[u8]) -> HttpError {
+        let (speaks, scheme) = match began {
+            // An alert or handshake record of TLS.
+            [0x15 | 0x16, 3, ..] => ("TLS", "https://"),
+            [b'H', b'T', ..] if !matches!(proxy.scheme, ProxyScheme::Http | ProxyScheme::Https) => {
+                ("HTTP", "http://")
+            }
+            [5, ..] => ("SOCKS 5", "socks5h://"),
+            [0, 90..=93, ..] => ("SOCKS 4", "socks4a://"),
+            _ => {
+                return fail_with(
+                    HttpErrorKind::ProxyRefused,
+                    format!(
+                        "{proxy} does not answer as {} proxy does",
+                        match proxy.scheme {
+                            ProxyScheme::Http | ProxyScheme::Https => "an HTTP",
+                            _ => "a SOCKS",
+                        }
+                    ),
+                    format!("see whether {} names the right host, port and scheme", proxy.variable),
+                );
+            }
+        };
+        fail_with(
+            HttpErrorKind::ProxyRefused,
+            format!("the proxy {proxy} speaks {speaks}, not what `{}://` asks", proxy.scheme.name()),
+            format!("write `{scheme}` in {}", proxy.variable),
+        )
+    }
+
+    /// The proxy answered in the place of the server.
+    pub(crate) fn proxy_answered(&self, proxy: &Proxy, status: u16, schemes: &[String]) -> HttpError {
+        let here = place(&self.url);
+        let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+        let said = format!("{status} {}", reason.unwrap_or_default());
+        let message = format!("the proxy {proxy} answered {} for {here}", said.trim_end());
+        match status {
+            407 => {
+                let offers_basic = schemes.iter().any(|scheme| scheme.eq_ignore_ascii_case("basic"));
+                if offers_basic || schemes.is_empty() {
+                    return fail_with(HttpErrorKind::ProxyRefused, message, login_help(proxy));
+                }
+                fail_with(
+                    HttpErrorKind::ProxyRefused,
+                    format!("{message}; it accepts {} only", schemes.join(", ")),
+                    format!(
+                        "ee-auth logs in to proxies with Basic, not with {}; have Basic allowed, or run a local proxy that                          logs in (cntlm, px) and set {}=http://127.0.0.1:3128",
+                        schemes.join(" or "),
+                        proxy.variable
+                    ),
+                )
+            }
+            408 | 429 | 500 | 502..=504 => fail_with(
+                HttpErrorKind::ProxyFailed,
+                message,
+                format!(
+                    "the proxy could not reach {here}; try again, and ask who runs the proxy if it stays"
+                ),
+            ),
+            _ => fail_with(
+                HttpErrorKind::ProxyRefused,
+                message,
+                format!(
+                    "ask who runs the proxy to allow {here} (port {})",
+                    self.url.port_or_known_default().unwrap_or(443)
+                ),
+            ),
+        }
+    }
+
+    fn via(&self) -> String {
+        self.route.proxy().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
     }
 }
 
-/// What a person can do about a server whose TLS is not as it should be.
-fn explain_tls(error: &rustls::Error, here: &str) -> String {
-    use CertificateError as C;
-    match error {
-        rustls::Error::InvalidCertificate(C::UnknownIssuer) => format!(
-            "the certificate of {here} is signed by nobody whom this machine trusts; if a proxy or firewall opens TLS \
-             connections here, set SSL_CERT_FILE to a PEM file that holds its certificate authority"
+fn login_help(proxy: &Proxy) -> String {
+    let Proxy { variable, scheme, .. } = proxy;
+    match proxy.login {
+        None => format!("put them into {variable}: {}://NAME:PASSWORD@{}", scheme.name(), proxy.address()),
+        Some(_) => format!(
+            "correct the name and password in {variable}; in the password, write % as %25, and @ as %40"
         ),
-        rustls::Error::InvalidCertificate(
-            C::Expired | C::ExpiredContext { .. } | C::NotValidYet | C::NotValidYetContext { .. },
-        ) => {
-            format!("the certificate of {here} is not valid today: {error}; is this machine's clock right?")
-        }
-        rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => {
-            format!("the certificate of {here} is for another name: {error}")
-        }
-        rustls::Error::InvalidCertificate(C::Other(reason)) if reason.to_string() == "CaUsedAsEndEntity" => {
-            format!(
-                "the certificate of {here} is not accepted: it is a certificate authority's own, as self-made ones often are"
-            )
-        }
+    }
+}
+
+/// What is wrong with the TLS of `here`, and what a person can do about it.
+fn explain_tls(causes: &[Cause<'_>], here: &str, root: &str) -> HttpError {
+    use CertificateError as C;
+    let fail = |message: String, help: String| fail_with(HttpErrorKind::Tls, message, help);
+    let Some(error) = find::<rustls::Error>(causes) else {
+        return fail_with(
+            HttpErrorKind::Connect,
+            format!("{here} closed the connection in the TLS handshake: {root}"),
+            "a firewall may cut TLS connections to this host; try another network, or set HTTPS_PROXY=http://HOST:PORT",
+        );
+    };
+    match error {
+        rustls::Error::InvalidCertificate(C::UnknownIssuer) => fail(
+            format!("the certificate of {here} is signed by an authority that this machine does not trust"),
+            tls::issuer_help(),
+        ),
+        rustls::Error::InvalidCertificate(C::Expired | C::ExpiredContext { .. }) => fail(
+            format!("the certificate of {here} has expired: {error}"),
+            "see whether this machine's clock is right (`date`); if it is, whoever runs the server has to renew it".to_owned(),
+        ),
+        rustls::Error::InvalidCertificate(C::NotValidYet | C::NotValidYetContext { .. }) => fail(
+            format!("the certificate of {here} is not valid yet: {error}"),
+            "this machine's clock is probably behind: set it right (`timedatectl set-ntp true` on most Linux systems)".to_owned(),
+        ),
+        rustls::Error::InvalidCertificate(C::NotValidForName | C::NotValidForNameContext { .. }) => fail(
+            format!("the certificate of {here} is for another name: {error}"),
+            "a login page or filter of the network answers for this host, or its address is wrong; try another network".to_owned(),
+        ),
+        rustls::Error::InvalidCertificate(C::Other(reason)) if reason.to_string() == "CaUsedAsEndEntity" => fail(
+            format!("the certificate of {here} is self-signed: it is a certificate authority's own"),
+            tls::issuer_help(),
+        ),
         rustls::Error::InvalidCertificate(_) => {
-            format!(
-                "the certificate of {here} is not accepted: {error}; SSL_CERT_FILE can name others to trust"
-            )
+            fail(format!("the certificate of {here} is not accepted: {error}"), tls::issuer_help())
         }
-        rustls::Error::InvalidMessage(_) => format!("{here} does not speak TLS: {error}"),
-        other => format!("no secure connection to {here}: {other}"),
+        rustls::Error::InvalidMessage(_) => fail(
+            format!("{here} does not speak TLS: {error}"),
+            "something else than Google answers there: a proxy or login page of the network, or a wrong address in \
+             `[endpoints]`"
+                .to_owned(),
+        ),
+        other => fail(
+            format!("no secure connection to {here}: {other}"),
+            "a firewall or proxy that opens TLS may stand between; try another network".to_owned(),
+        ),
     }
 }
 
@@ -158,8 +352,8 @@ fn place(url: &Url) -> String {
 type Cause<'a> = &'a (dyn StdError + 'static);
 
 /// Everything that led to `error`, from the outside in. An `io::Error` with another in it is two.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = Cause<'_>> {
-    std::iter::successors(error.source(), |cause| {
+fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
+    std::iter::successors(Some(error), |cause| {
         let cause: Cause<'_> = *cause;
         match cause.downcast_ref::<io::Error>() {
             Some(error) => error.get_ref().map(|inner| inner as Cause<'_>),
@@ -175,10 +369,9 @@ fn find<'a, T: StdError + 'static>(causes: &[Cause<'a>]) -> Option<&'a T> {
     })
 }
 
-/// The innermost cause, in its own words. Those of reqwest itself name the whole address, so they are passed over.
+/// The innermost cause, in its own words.
 fn root(causes: &[Cause<'_>]) -> String {
-    let root = causes.iter().rev().find(|cause| !cause.is::<reqwest::Error>());
-    root.map_or("no reason was given".to_owned(), |cause| redact(&cause.to_string()))
+    causes.last().map_or("no reason was given".to_owned(), |cause| redact(&cause.to_string()))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! | environment | the process's variables, the directories of the platform ([`dirs`]) |
 //! | files | regular files only, read whole; written whole or not at all |
 //! | clock | the system's |
-//! | HTTP | reqwest with rustls and ring; the system's proxies and trust store; no redirects, no retries, 1 MiB |
+//! | HTTP | hyper with rustls and ring; the system's proxies and trust store; no redirects, no retries, 1 MiB |
 //! | processes | a process group each, killed whole; when this process ends, too, if the program asks for it ([`EndOfProcess`]) |
 //! | person | the terminal; [`Notebook`] |
 //! | keyring | keyring-core with the system's own store, in builds with the feature `keyring` |
@@ -24,6 +24,7 @@ mod attached;
 mod browser;
 mod buffer;
 mod clock;
+mod connect;
 mod conversation;
 mod ending;
 mod environment;

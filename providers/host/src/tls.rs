@@ -68,6 +68,7 @@ impl LazyVerifier {
             return Ok(verifier.clone());
         }
         let verifier = named_by_variables(|name| std::env::var_os(name).map(PathBuf::from))
+            .and_then(|named| if named.is_empty() { past_empty_variables() } else { Ok(named) })
             .and_then(|named| verifier(named, self.provider.clone()))
             .map_err(|error| rustls::Error::Other(OtherError(Arc::new(error))))?;
         log::debug!("the trust store has been read");
@@ -136,7 +137,8 @@ impl fmt::Debug for LazyVerifier {
 /// Verifies with the platform's bundle of certificates.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 fn bundle(provider: Arc<CryptoProvider>) -> Option<Arc<dyn ServerCertVerifier>> {
-    if ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(|name| std::env::var_os(name).is_some()) {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().any(is_set) {
         return None;
     }
     let pem = fs::read(openssl_probe::probe().cert_file?).ok()?;
@@ -161,12 +163,8 @@ fn verifier(
     named: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, TrustError> {
-    let unusable = |reason: String| {
-        TrustError(format!(
-            "no certificate can be checked on this machine: {reason}; install the package ca-certificates, or name a \
-             file of certificate authorities (PEM) in SSL_CERT_FILE"
-        ))
-    };
+    let unusable =
+        |reason: String| TrustError(format!("no certificate can be checked on this machine: {reason}"));
     #[cfg(not(any(windows, target_vendor = "apple")))]
     if !named.is_empty() {
         let mut roots = RootCertStore::empty();
@@ -195,18 +193,86 @@ impl fmt::Display for TrustError {
 
 impl std::error::Error for TrustError {}
 
+/// The certificates of the system where a variable is set and empty, which means unset: the verifier would take the empty name
+/// for a file. None where no variable is in the way.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+fn past_empty_variables() -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    if ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().all(|name| std::env::var_os(name).is_none()) {
+        return Ok(Vec::new());
+    }
+    let system = openssl_probe::probe();
+    let directories = std::env::join_paths(system.cert_dir).ok();
+    named_by_variables(|name| match name {
+        "SSL_CERT_FILE" => system.cert_file.clone(),
+        _ => directories.clone().map(PathBuf::from),
+    })
+}
+
+#[cfg(not(all(unix, not(target_vendor = "apple"))))]
+fn past_empty_variables() -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    Ok(Vec::new())
+}
+
+/// What other programs read where we read `SSL_CERT_FILE`: requests, curl, pip, Node, git, the AWS CLI and gcloud.
+const BUNDLES: [&str; 7] = [
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "PIP_CERT",
+    "NODE_EXTRA_CA_CERTS",
+    "GIT_SSL_CAINFO",
+    "AWS_CA_BUNDLE",
+    "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",
+];
+
+/// What to do about a certificate whose issuer is not trusted.
+pub(crate) fn issuer_help() -> String {
+    help_for(
+        |name| std::env::var_os(name).map(PathBuf::from),
+        || {
+            "if a proxy or firewall opens TLS connections here, set SSL_CERT_FILE to a PEM file with its certificate authority"
+            .to_owned()
+        },
+    )
+}
+
+/// What to do where nothing says whom to trust.
+pub(crate) fn trust_help() -> String {
+    help_for(
+        |name| std::env::var_os(name).map(PathBuf::from),
+        || {
+            "install the package ca-certificates, or set SSL_CERT_FILE to a PEM file of certificate authorities".to_owned()
+        },
+    )
+}
+
+/// The variable of another program that names certificates leads to the line that makes us read them, too.
+fn help_for(variable: impl Fn(&str) -> Option<PathBuf>, otherwise: impl Fn() -> String) -> String {
+    let set = |name: &str| variable(name).filter(|path| !path.as_os_str().is_empty());
+    let other = BUNDLES.iter().find_map(|name| Some((name, set(name)?)));
+    match (set("SSL_CERT_FILE"), other) {
+        (None, Some((name, path))) => {
+            let ours = if path.is_dir() { "SSL_CERT_DIR" } else { "SSL_CERT_FILE" };
+            format!("{name} is set, and ee-auth reads {ours}: `export {ours}=${name}`")
+        }
+        (Some(ours), Some((name, path))) if ours != path => format!(
+            "SSL_CERT_FILE names {}, and {name} another file: `export SSL_CERT_FILE=${name}`",
+            ours.display()
+        ),
+        (Some(ours), _) => format!(
+            "SSL_CERT_FILE names {}: see whether it holds the right certificate authority in PEM, or unset it",
+            ours.display()
+        ),
+        (None, None) => otherwise(),
+    }
+}
+
 /// The certificates of the file that `SSL_CERT_FILE` names and of the files in the directories that `SSL_CERT_DIR`
 /// lists: PEM, as OpenSSL has them. None where neither variable is set.
 fn named_by_variables(
     variable: impl Fn(&str) -> Option<PathBuf>,
 ) -> Result<Vec<CertificateDer<'static>>, TrustError> {
     let mut certificates = Vec::new();
-    if let Some(file) = variable("SSL_CERT_FILE") {
-        if file.as_os_str().is_empty() {
-            return Err(TrustError(
-                "the variable SSL_CERT_FILE is empty: unset it, or name a file of certificates".to_owned(),
-            ));
-        }
+    if let Some(file) = variable("SSL_CERT_FILE").filter(|file| !file.as_os_str().is_empty()) {
         match read(&file) {
             Ok(found) if found.is_empty() => {
                 return Err(TrustError(format!(
@@ -288,7 +354,7 @@ mod tests {
             let empty = load(Some(&path), None).unwrap_err();
             assert!(empty.contains("SSL_CERT_FILE") && empty.contains("no certificate"), "{empty}");
         }
-        assert!(load(Some(Path::new("")), None).unwrap_err().contains("SSL_CERT_FILE is empty"));
+        assert_eq!(load(Some(Path::new("")), None), Ok(0), "an empty variable counts as unset");
         assert!(load(None, Some(directory.path())).unwrap_err().contains("SSL_CERT_DIR"));
     }
 

@@ -10,7 +10,6 @@ mod support;
 
 use std::io::{Read, Write, copy};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
@@ -41,7 +40,9 @@ fn child() {
     }
     let text = match pollster::block_on(ee_auth_host::system().http.send(request)) {
         Ok(response) => format!("{} {}", response.status, String::from_utf8_lossy(&response.body)),
-        Err(error) => format!("{:?} {}", error.kind, error.message),
+        Err(error) => {
+            format!("{:?} {}\nhelp: {}", error.kind, error.message, error.help.unwrap_or_default())
+        }
     };
     std::fs::write(outcome, text).unwrap();
 }
@@ -122,9 +123,21 @@ fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("other.pem");
     std::fs::write(&file, other).unwrap();
-    for variables in [vec![], vec![("SSL_CERT_FILE", file.to_str().unwrap())]] {
+    let other = file.to_str().unwrap();
+    for (variables, help) in [
+        (vec![], "SSL_CERT_FILE"),
+        (vec![("SSL_CERT_FILE", other)], other),
+        (vec![("REQUESTS_CA_BUNDLE", other)], "`export SSL_CERT_FILE=$REQUESTS_CA_BUNDLE`"),
+        (vec![("CURL_CA_BUNDLE", other)], "`export SSL_CERT_FILE=$CURL_CA_BUNDLE`"),
+        (vec![("SSL_CERT_FILE", ""), ("CURL_CA_BUNDLE", other)], "`export SSL_CERT_FILE=$CURL_CA_BUNDLE`"),
+        (
+            vec![("REQUESTS_CA_BUNDLE", directory.path().to_str().unwrap())],
+            "`export SSL_CERT_DIR=$REQUESTS_CA_BUNDLE`",
+        ),
+    ] {
         let outcome = get(&https(&server), &variables);
-        assert!(outcome.starts_with("Tls ") && outcome.contains("SSL_CERT_FILE"), "{outcome}");
+        assert!(outcome.contains(help), "{outcome}");
+        assert!(outcome.starts_with("Tls ") && outcome.contains("SSL_CERT_"), "{outcome}");
         assert!(outcome.contains("localhost") && !outcome.contains("canary"), "{outcome}");
     }
     assert_eq!(server.more_requests(), 0);
@@ -147,7 +160,7 @@ fn a_certificate_of_another_day_or_name_or_use_is_refused() {
     let outcome = get(&https(&elsewhere), &variables);
     assert!(outcome.starts_with("Tls ") && outcome.contains("another name"), "{outcome}");
     let outcome = get(&https(&authority), &variables);
-    assert!(outcome.starts_with("Tls ") && outcome.contains("authority's own"), "{outcome}");
+    assert!(outcome.starts_with("Tls ") && outcome.contains("self-signed"), "{outcome}");
 }
 
 #[test]
@@ -202,7 +215,6 @@ fn variables_that_name_no_certificate_are_named_and_disturb_no_plain_request() {
     for (name, value) in [
         ("SSL_CERT_FILE", &*empty),
         ("SSL_CERT_FILE", &*missing),
-        ("SSL_CERT_FILE", Path::new("")),
         ("SSL_CERT_FILE", directory.path()),
         ("SSL_CERT_DIR", directory.path()),
     ] {
@@ -260,30 +272,201 @@ fn tls_goes_through_the_proxy_end_to_end() {
 }
 
 #[test]
-fn a_proxy_that_says_no_or_is_not_there_is_named_without_its_password() {
-    for refusal in ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"] {
-        let proxy = Server::fixed(answer(refusal, "", b""));
-        let outcome = get(
-            "https://nowhere.test/?code=canary",
-            &[("HTTPS_PROXY", &format!("http://user:hunter2@{}", proxy.address))],
-        );
-        assert!(outcome.starts_with("Refused "), "{outcome}");
-        assert!(
-            outcome.contains(&proxy.address.to_string()) && outcome.contains("nowhere.test"),
-            "{outcome}"
-        );
-        assert!(!outcome.contains("hunter2") && !outcome.contains("canary"), "{outcome}");
-    }
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let address = format!("http://user:hunter2@{nobody}");
-    for (variable, url) in [
-        ("HTTPS_PROXY", "https://nowhere.test/?code=canary"),
-        ("HTTP_PROXY", "http://nowhere.test/?code=canary"),
+fn a_proxys_refusal_names_its_status_address_and_variable_without_its_password() {
+    const NEGOTIATE: &str = "Proxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n";
+    const BASIC: &str = "Proxy-Authenticate: Basic realm=\"x, y\"\r\n";
+    for (refusal, headers, login, kind, help) in [
+        ("407 Proxy Authentication Required", BASIC, "", "ProxyRefused", "NAME:PASSWORD@127.0.0.1"),
+        ("407 Proxy Authentication Required", BASIC, "user:hunter2@", "ProxyRefused", "@ as %40"),
+        (
+            "407 Proxy Authentication Required",
+            NEGOTIATE,
+            "user:hunter2@",
+            "ProxyRefused",
+            "not with Negotiate or NTLM",
+        ),
+        ("403 Forbidden", "", "user:hunter2@", "ProxyRefused", "allow nowhere.test"),
+        ("502 Bad Gateway", "", "user:hunter2@", "ProxyFailed", "could not reach nowhere.test"),
+        ("503 Service Unavailable", "", "user:hunter2@", "ProxyFailed", "could not reach nowhere.test"),
     ] {
-        let outcome = get(url, &[(variable, &address)]);
-        assert!(outcome.starts_with("Connect ") && outcome.contains(&nobody.to_string()), "{outcome}");
+        let proxy = Server::fixed(answer(refusal, headers, b"<html>"));
+        let address = format!("http://{login}{}", proxy.address);
+        for (variable, scheme) in [("HTTPS_PROXY", "https"), ("HTTP_PROXY", "http"), ("all_proxy", "https")] {
+            let outcome = get(&format!("{scheme}://nowhere.test/?code=canary"), &[(variable, &address)]);
+            let said = format!("the proxy {} ({variable}) answered {refusal}", proxy.address);
+            assert!(outcome.starts_with(kind) && outcome.contains(&said), "{outcome}");
+            assert!(outcome.contains(help), "{help} in {outcome}");
+            assert!(!outcome.contains("hunter2") && !outcome.contains("canary"), "{outcome}");
+            proxy.request();
+            assert_eq!(proxy.more_requests(), 0);
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named_with_its_variable() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (variable, scheme, address) in [
+        ("HTTPS_PROXY", "https", format!("http://user:hunter2@{nobody}")),
+        ("HTTP_PROXY", "http", format!(" \"http://user:hunter2@{nobody}\" ")),
+        ("http_proxy", "http", format!("{nobody} ")),
+        ("ALL_PROXY", "https", format!("socks5h://{nobody}")),
+    ] {
+        let outcome = get(&format!("{scheme}://nowhere.test/?code=canary"), &[(variable, &address)]);
+        let said = format!("through the proxy {nobody} ({variable})");
+        assert!(outcome.starts_with("Connect ") && outcome.contains(&said), "{outcome}");
         assert!(!outcome.contains("hunter2") && !outcome.contains("canary"), "{outcome}");
     }
+}
+
+#[test]
+fn a_proxy_variable_that_cannot_be_read_never_means_a_direct_connection() {
+    let target = Server::fixed(answer("200 OK", "", b"itself"));
+    for value in [
+        "http://user:hunter2 x@proxy:3128",
+        "http://proxy:hunter2",
+        "ftp://hunter2@proxy:3128",
+        "http://",
+        "socks://proxy:1080",
+    ] {
+        for variable in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"] {
+            let outcome = get(&target.url("/"), &[(variable, value)]);
+            assert!(
+                outcome.starts_with(&format!("ProxyVariable the proxy variable {variable} ")),
+                "{outcome}"
+            );
+            assert!(!outcome.contains("hunter2"), "{outcome}");
+        }
+    }
+    assert_eq!(target.more_requests(), 0);
+    // Where it does not count, it does no harm.
+    for variables in [
+        [("HTTP_PROXY", "http://"), ("NO_PROXY", "127.0.0.1")],
+        [("HTTPS_PROXY", "http://"), ("HTTP_PROXY", " ")],
+        // In a CGI program, whoever sent the request has written it.
+        [("HTTP_PROXY", "http://127.0.0.1:1"), ("REQUEST_METHOD", "GET")],
+    ] {
+        assert_eq!(get(&target.url("/"), &variables), "200 itself");
+    }
+    assert_eq!(get(&target.url("/direct"), &[("HTTP_PROXY", "http://")]), "200 itself");
+}
+
+#[test]
+fn the_whole_password_goes_to_the_proxy() {
+    use base64::Engine;
+    for (login, sent) in [
+        ("user:p@ss", "user:p@ss"),
+        ("user:p#/?%s", "user:p#/?%s"),
+        ("user:p%40ss", "user:p@ss"),
+        ("DOM\\user:pass", "DOM\\user:pass"),
+        ("user", "user:"),
+    ] {
+        for (variable, scheme) in [("HTTPS_PROXY", "https"), ("HTTP_PROXY", "http")] {
+            let proxy = Server::fixed(answer("200 OK", "", b"by proxy"));
+            get(
+                &format!("{scheme}://nowhere.test/"),
+                &[(variable, &format!("http://{login}@{}", proxy.address))],
+            );
+            let basic = base64::engine::general_purpose::STANDARD.encode(sent);
+            let request = proxy.request().to_ascii_lowercase();
+            let header = format!("proxy-authorization: basic {basic}").to_ascii_lowercase();
+            assert!(request.contains(&header), "{login}: {request}");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_speaks_something_else_than_its_scheme_is_blamed_for_that() {
+    let http = Server::on_connection(|stream, _| {
+        let _ = stream.read(&mut [0; 512]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
+    let tls = Server::on_connection(|stream, _| {
+        let _ = stream.read(&mut [0; 512]);
+        // An alert: handshake_failure.
+        let _ = stream.write_all(&[0x15, 3, 3, 0, 2, 2, 40]);
+    });
+    let socks = Server::on_connection(|stream, _| {
+        let _ = stream.read(&mut [0; 512]);
+        let _ = stream.write_all(&[5, 0xff]);
+    });
+    let silent = Server::on_connection(|stream, _| drop(stream.read(&mut [0; 512])));
+    for (scheme, proxy, help) in [
+        ("https", &http, "write `http://` in HTTPS_PROXY"),
+        ("socks5h", &http, "write `http://` in HTTPS_PROXY"),
+        ("socks4a", &http, "write `http://` in HTTPS_PROXY"),
+        ("http", &tls, "write `https://` in HTTPS_PROXY"),
+        ("socks5h", &tls, "write `https://` in HTTPS_PROXY"),
+        ("http", &socks, "write `socks5h://` in HTTPS_PROXY"),
+        ("https", &silent, "write `http://` in HTTPS_PROXY"),
+        ("http", &silent, "`https://` for a proxy"),
+    ] {
+        let variables = [("HTTPS_PROXY", &*format!("{scheme}://{}", proxy.address))];
+        let outcome = get("https://nowhere.test/?code=canary", &variables);
+        assert!(outcome.contains(help), "{scheme}: {outcome}");
+        assert!(outcome.contains(&format!("{} (HTTPS_PROXY)", proxy.address)), "{outcome}");
+    }
+}
+
+#[test]
+fn a_proxy_over_tls_is_a_proxy() {
+    let (proxy, pem) = tls_server(|_| ());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("ca.pem");
+    std::fs::write(&file, pem).unwrap();
+    let address = format!("https://user:hunter2@localhost:{}", proxy.address.port());
+    let outcome = get(
+        "http://nowhere.test/path",
+        &[("HTTP_PROXY", &address), ("SSL_CERT_FILE", file.to_str().unwrap())],
+    );
+    assert_eq!(outcome, "200 over TLS");
+    let request = proxy.request();
+    assert!(request.starts_with("GET http://nowhere.test/path HTTP/1.1\r\n"), "{request}");
+    // One whose certificate nobody vouches for gets nothing, and is what the error is about.
+    let outcome = get("http://nowhere.test/path", &[("HTTP_PROXY", &address)]);
+    assert!(outcome.starts_with("Tls the certificate of the proxy localhost"), "{outcome}");
+    assert_eq!(proxy.more_requests(), 0);
+}
+
+#[test]
+fn a_socks_proxy_that_wants_numbers_is_told_apart_from_one_that_resolves_names() {
+    let proxy = Server::on_connection(|stream, _| {
+        let mut greeting = [0; 3];
+        stream.read_exact(&mut greeting).unwrap();
+        stream.write_all(&[5, 0]).unwrap();
+        let _ = stream.read(&mut [0; 512]);
+        // Host unreachable.
+        let _ = stream.write_all(&[5, 4, 0, 1, 0, 0, 0, 0, 0, 0]);
+    });
+    // A label of more than 63 bytes: no resolver asks anybody for it.
+    let url = format!("https://{}.test/", "a".repeat(64));
+    let outcome = get(&url, &[("ALL_PROXY", &format!("socks5://{}", proxy.address))]);
+    assert!(outcome.starts_with("Connect this machine cannot resolve"), "{outcome}");
+    assert!(outcome.contains("write `socks5h://` in ALL_PROXY"), "{outcome}");
+    let outcome = get("https://nowhere.test/", &[("ALL_PROXY", &format!("socks5h://{}", proxy.address))]);
+    assert!(outcome.starts_with("ProxyFailed ") && outcome.contains("cannot reach the host"), "{outcome}");
+}
+
+#[test]
+fn a_socks_proxy_gets_the_login_that_its_address_has() {
+    let proxy = Server::on_connection(|stream, sent| {
+        let mut greeting = [0; 4];
+        stream.read_exact(&mut greeting).unwrap();
+        stream.write_all(&[5, 2]).unwrap();
+        let mut login = [0; 13];
+        stream.read_exact(&mut login).unwrap();
+        sent(format!("{greeting:?} {login:?}"));
+        stream.write_all(&[1, 1]).unwrap();
+    });
+    let address = format!("socks5h://user:s3@/#p@{}", proxy.address);
+    let outcome = get("https://nowhere.test/", &[("ALL_PROXY", &address)]);
+    assert_eq!(proxy.request(), format!("[5, 2, 0, 2] {:?}", b"\x01\x04user\x06s3@/#p"));
+    assert!(
+        outcome.starts_with("ProxyRefused ") && outcome.contains("does not accept the name"),
+        "{outcome}"
+    );
+    let outcome = get("https://nowhere.test/", &[("ALL_PROXY", &format!("socks5h://{}", proxy.address))]);
+    assert!(!outcome.contains("s3@"), "{outcome}");
 }
 
 #[test]

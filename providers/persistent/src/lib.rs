@@ -15,6 +15,7 @@
 mod keyring;
 mod store;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -136,6 +137,31 @@ pub async fn remove_login(search: &Search) -> Result<Removed, Error> {
 pub async fn stored_logins(search: &Search) -> Result<Vec<Document>, Error> {
     let keyring = if search.settings().keyring { keyring::stored(search).await? } else { None };
     Ok(keyring.into_iter().chain(stored(search)?.map(|(_, document)| document)).collect())
+}
+
+/// Returns whether something is stored under the name of the search's profile: a file, though it holds only a project or is
+/// damaged, or an entry of the keyring, where the settings use one.
+///
+/// # Errors
+/// `invalid.profile` where the file may not be looked at, since then nobody knows; [`Outcome::Unavailable`] where the keyring
+/// cannot be asked.
+pub async fn is_stored(search: &Search) -> Result<bool, Error> {
+    let (host, profile) = (search.host(), search.settings().profile.as_ref());
+    if let Some(path) = credentials_file(host, profile) {
+        match host.files.status(&path) {
+            Ok(_) => return Ok(true),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => {
+                return Err(Error::invalid("profile", format!("{}: {error}", path.display())).hint(
+                    "let your user read the directories above it, or set HOME to your own home directory",
+                ));
+            }
+        }
+    }
+    if search.settings().keyring {
+        return Ok(KeyringLogins::of(host).await?.place(host, profile).is_some());
+    }
+    Ok(false)
 }
 
 /// What is in the file of the search's profile; `None` where nothing is.

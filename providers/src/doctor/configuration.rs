@@ -9,7 +9,7 @@ use super::{Check, Finding, Level, Rule, Run};
 pub(super) const CHECK: Check = Check {
     name: "configuration",
     summary: "The layers of ee-auth.toml: which files there are, whether they are valid, who can read and write them",
-    rules: &[&INVALID, &UNTRUSTED, &PROJECT_FILE, &FOREIGN, &UNUSED, &WRITABLE, &SECRET],
+    rules: &[&INVALID, &PROFILE, &UNTRUSTED, &PROJECT_FILE, &FOREIGN, &UNUSED, &WRITABLE, &SECRET],
     run: Run::Look(look),
 };
 
@@ -18,6 +18,13 @@ const INVALID: Rule = Rule {
     level: Level::Error,
     meaning: "A file, a variable or a flag of ee-auth's says something that cannot be. Nothing is done before it is mended",
     fix: "correct what is named; `ee-auth config validate` checks again",
+};
+const PROFILE: Rule = Rule {
+    name: "configuration.profile",
+    level: Level::Error,
+    meaning: "The chosen profile has neither a table in ee-auth.toml nor anything stored under its name. No other identity is \
+              used instead",
+    fix: "correct the name; `ee-auth --profile NAME login` creates a profile, `ee-auth profile use --none` stops using one",
 };
 const UNTRUSTED: Rule = Rule {
     name: "configuration.untrusted",
@@ -60,7 +67,11 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     match &examination.resolved {
         Ok(resolved) => of_valid(examination, &resolved.config),
         Err(error) => {
-            let rule = if error.outcome() == Outcome::Untrusted { &UNTRUSTED } else { &INVALID };
+            let rule = match (error.outcome(), error.detail()) {
+                (Outcome::Untrusted, _) => &UNTRUSTED,
+                (_, "profile") => &PROFILE,
+                _ => &INVALID,
+            };
             let finding = Finding::from_error(rule, error);
             // With the line underlined.
             vec![match error.rendered() {

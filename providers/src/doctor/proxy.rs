@@ -1,6 +1,6 @@
 //! Proxies: variables that lead astray.
 
-use url::Url;
+use ee_auth_core::proxy;
 
 use super::examination::Examination;
 use super::{Check, Finding, Level, Rule, Run};
@@ -15,7 +15,8 @@ pub(super) const CHECK: Check = Check {
 const MALFORMED: Rule = Rule {
     name: "proxy.malformed",
     level: Level::Warning,
-    meaning: "The variable holds no address of a proxy. Programs differ in what they make of that",
+    meaning: "The variable is not the address of a proxy. ee-auth sends nothing rather than go past the proxy; other programs \
+              differ in what they make of it",
     fix: "write `http://HOST:PORT`; most proxies are asked by http, for https addresses too",
 };
 const SPELLINGS: Rule = Rule {
@@ -33,7 +34,6 @@ const LOOPBACK: Rule = Rule {
 };
 
 const PROXIES: [&str; 3] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
-const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
 
 fn look(examination: &Examination<'_>) -> Vec<Finding> {
     let both = |name: &str| {
@@ -41,7 +41,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
         [name.to_owned(), small].map(|name| examination.variable(&name).map(|value| (name, value)))
     };
     let mut findings = Vec::new();
-    let mut set = Vec::new();
+    let set = proxy::all_set(&*examination.host().environment);
     for name in PROXIES.iter().chain(&["NO_PROXY"]) {
         let [large, small] = both(name);
         if let (Some((_, large)), Some((_, small))) = (&large, &small) {
@@ -50,13 +50,11 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
                 findings.push(Finding::of(&SPELLINGS, title).at(name));
             }
         }
-        if *name != "NO_PROXY" {
-            set.extend([large, small].into_iter().flatten());
-        }
     }
-    for (name, value) in &set {
-        if let Some(what) = malformed(value) {
-            findings.push(Finding::of(&MALFORMED, format!("{name} {what}")).at(name));
+    for (name, outcome) in &set {
+        if let Err(fault) = outcome {
+            let title = format!("{name} {}", fault.what);
+            findings.push(Finding::of(&MALFORMED, title).fix(fault.help.clone()).at(name));
         }
     }
     let [large, small] = both("NO_PROXY");
@@ -65,30 +63,11 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
         findings.push(Finding::of(&LOOPBACK, "NO_PROXY does not leave 127.0.0.1 out").at("NO_PROXY"));
     }
     if findings.is_empty() {
-        let names: Vec<_> = set.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = set.iter().map(|(name, _)| *name).collect();
         let title = if names.is_empty() { "none is set".to_owned() } else { names.join(", ") };
         findings.push(Finding::ok(CHECK.name, title));
     }
     findings
-}
-
-/// What is wrong with a proxy's address. `proxy:3128` without a scheme is what curl and we take for http.
-fn malformed(value: &str) -> Option<&'static str> {
-    let with_scheme = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
-    if value.contains(char::is_whitespace) {
-        return Some("has white space in it");
-    }
-    if value.contains(['"', '\'']) {
-        return Some("has quotes in it");
-    }
-    let Ok(url) = Url::parse(&with_scheme) else { return Some("is no address") };
-    if !SCHEMES.contains(&url.scheme()) {
-        return Some("is no address of a proxy: it begins with neither http nor socks");
-    }
-    if !url.has_host() || url.host_str().is_some_and(str::is_empty) {
-        return Some("names no host");
-    }
-    None
 }
 
 fn leaves_out_loopback(hosts: &str) -> bool {

@@ -18,6 +18,7 @@ pub use report::{LoginReport, UnfinishedLogin};
 
 use crate::Resolver;
 use crate::login::mode::{Mode, choose};
+use crate::profile;
 use crate::stored::forget_kept;
 
 /// A login, to be run. Made by [`Resolver::login`].
@@ -111,7 +112,7 @@ impl Login {
     /// As [`Login::run`].
     pub async fn run_async(self) -> Result<LoginOutcome, Error> {
         let host = self.resolver.host().clone();
-        let config = self.resolver.load()?;
+        let config = self.resolver.load_for_new_profile()?;
         let search = Search::new(host.clone(), config.settings());
         let scopes = if self.read_only { Scopes::earth_engine_read_only() } else { search.scopes() };
         let request = LoginRequest { quiet: self.quiet, ..request(&config, &search, scopes)? };
@@ -142,6 +143,17 @@ impl Login {
                 mode
             }
         };
+        if !mode.is_stored() {
+            // Such a login would leave the profile as absent as it was.
+            profile::check(&host, &config).await.map_err(|error| match error.detail() {
+                "profile" => error.hint(format!(
+                    "a login with {} is not stored under a profile: leave the profile out, or use `--mode notebook` or \
+                     `--mode localhost`",
+                    mode.name
+                )),
+                _ => error,
+            })?;
+        }
         if !self.quiet && mode.is_stored() && host.person.presence() > Presence::Absent {
             // Whoever has signed in wants to have something of it.
             ee_auth_persistent::check_writable(&search).await?;

@@ -44,7 +44,7 @@ pub enum Node {
     File(Vec<u8>),
     /// A regular file of so many zero bytes, which take no memory until they are read.
     Zeros(u64),
-    /// A directory. Those above another entry need not be put there.
+    /// A directory, closed where its mode lacks 0100. Those above another entry need not be put there.
     Directory,
     /// A symbolic link to this path.
     Link(PathBuf),
@@ -194,6 +194,15 @@ impl Fake {
                 let parent = reached.parent().unwrap_or(Path::new("/"));
                 wanted = normal(&parent.join(target).join(components.as_path()));
                 continue 'links;
+            }
+            // As for every user but root.
+            let is_closed = |directory: &Path| {
+                state.entries.get(directory).is_some_and(|entry| {
+                    entry.node == Node::Directory && entry.mode.is_some_and(|mode| mode & 0o100 == 0)
+                })
+            };
+            if wanted.ancestors().skip(1).any(is_closed) {
+                return Err(io::ErrorKind::PermissionDenied.into());
             }
             if let Some(entry) = state.entries.get(&wanted) {
                 return Ok((wanted, entry.clone()));

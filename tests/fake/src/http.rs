@@ -31,7 +31,7 @@ pub fn answer(status: u16, body: impl Into<Vec<u8>>) -> Response {
 
 /// A request that gets no answer.
 pub fn failure(kind: HttpErrorKind, message: impl Into<String>) -> HttpError {
-    HttpError { kind, message: message.into() }
+    HttpError { kind, message: message.into(), help: None }
 }
 
 impl Fake {

@@ -118,6 +118,9 @@ impl Failure {
             "malformed" => HttpErrorKind::Malformed,
             "redirected" => HttpErrorKind::Redirected,
             "refused" => HttpErrorKind::Refused,
+            "proxy_variable" => HttpErrorKind::ProxyVariable,
+            "proxy_refused" => HttpErrorKind::ProxyRefused,
+            "proxy_failed" => HttpErrorKind::ProxyFailed,
             other => panic!("{other} is no kind of failure"),
         }
     }

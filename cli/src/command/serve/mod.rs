@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ee_auth::{Error, Host, Outcome, ProfileName, Resolver, Secret, stored};
+use ee_auth::{Error, Host, Outcome, ProfileName, Resolver, Secret};
 use ee_auth_serve::{
     Address, Event, Listener, MutualTls, Place, Profiles, Served, Server, Shell, Via, local_secret, variables,
 };
@@ -87,35 +87,15 @@ fn look(resolver: &Resolver, names: &[String]) -> Result<Profiles, Error> {
         Ok::<_, Error>(Served::new(in_use.credential))
     };
     let names = names.iter().map(|name| name.parse()).collect::<Result<Vec<ProfileName>, _>>()?;
-    check_names(resolver, &names)?;
+    for name in &names {
+        resolver.clone().profile(name.as_str()).load()?;
+    }
     let mut profiles = Profiles::new(served(resolver)?);
     for name in &names {
         let served = served(&resolver.clone().profile(name.as_str()));
         profiles = profiles.with(name, served.map_err(|error| of_profile(error, name.as_str()))?);
     }
     Ok(profiles)
-}
-
-/// Under the name of a profile that is not there, whatever else the chain has would be served: another account.
-fn check_names(resolver: &Resolver, names: &[ProfileName]) -> Result<(), Error> {
-    if names.is_empty() {
-        return Ok(());
-    }
-    let mut there = match stored::profiles(resolver) {
-        Ok(profiles) => profiles,
-        // They may be in a keyring that is locked.
-        Err(error) if error.outcome() == Outcome::Unavailable => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    there.retain(stored::Profile::is_there);
-    let there: Vec<_> = there.iter().filter_map(|profile| profile.name.as_deref()).collect();
-    let Some(name) = names.iter().find(|name| !there.contains(&name.as_str())) else { return Ok(()) };
-    let known = match &there[..] {
-        [] => ", nor any other".to_owned(),
-        there => format!("; those that are there: {}", there.join(", ")),
-    };
-    Err(Error::invalid("profile", format!("there is no profile {name} to serve{known}"))
-        .hint(format!("`ee-auth login --profile {name}` makes it")))
 }
 
 fn of_profile(error: Error, name: &str) -> Error {
