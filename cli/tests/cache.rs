@@ -242,6 +242,8 @@ fn fifty_processes_make_one_exchange() {
         let machine = Machine::new();
         machine.google.fail("token=delay:0.5".parse().unwrap());
         let runtime = machine.elsewhere.path().join("runtime");
+        std::fs::create_dir(&runtime).unwrap();
+        std::fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         let children: Vec<Child> = (0..50)
             .map(|_| {
                 let mut command = machine.command(&["token"]);

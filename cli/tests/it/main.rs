@@ -15,6 +15,7 @@ mod color;
 mod configuration;
 mod contract;
 #[cfg(target_os = "linux")]
+mod directories;
 mod disks;
 mod doctor;
 mod dynamic;

@@ -15,8 +15,11 @@ pub enum Directory {
     Data,
     /// What a program remembers between runs: `~/.local/state`, elsewhere the data directory.
     State,
-    /// Files that live as long as the session: `$XDG_RUNTIME_DIR`; most systems have none.
+    /// Files that live as long as the session: `$XDG_RUNTIME_DIR`, where it is the user's alone (mode 0700); most systems have
+    /// none.
     Runtime,
+    /// Files that are there for a moment: `$TMPDIR`, `/tmp`, `%TEMP%`. None in which others can replace a file is named.
+    Temporary,
     /// The working directory.
     Working,
 }

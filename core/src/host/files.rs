@@ -5,6 +5,8 @@ use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
+use super::AccessList;
+
 /// The most bytes that a credential file may have: 1 MiB. A real one has under 10 KiB.
 pub const MAX_CREDENTIAL_FILE: u64 = 1 << 20;
 
@@ -33,6 +35,8 @@ pub struct FileStatus {
     pub size: u64,
     /// The Unix permission bits; `None` on systems that have none.
     pub mode: Option<u32>,
+    /// The POSIX access control list, where it gives others anything; `None` where there is none, or on systems that have none.
+    pub access_list: Option<AccessList>,
     /// The Unix user that owns it; `None` on systems that have none.
     pub owner: Option<u32>,
     /// The Unix group that it belongs to; `None` where that is not known.
@@ -45,6 +49,8 @@ pub struct FileStatus {
 
 impl FileStatus {
     /// Whether users other than the owner may read the file. Always false where there are no permission bits.
+    ///
+    /// Those whom an access control list names are among them: its mask is where the bits of the group are.
     pub fn readable_by_others(&self) -> bool {
         self.mode.is_some_and(|mode| mode & 0o044 != 0)
     }

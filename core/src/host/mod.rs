@@ -3,12 +3,14 @@
 //! [`Host`] is a struct of small traits, one per concern, each easy to fake. `ee-auth-host` has the system's; tests
 //! build others. Futures are boxed and know no runtime: whoever polls one may be on any executor or on none.
 
+mod access_list;
 mod clock;
 mod environment;
 mod files;
 mod http;
 mod keyring;
 mod loopback;
+mod path_guard;
 mod person;
 mod processes;
 
@@ -17,6 +19,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub use access_list::{ACCESS_LIST_ATTRIBUTE, AccessList, Grantee};
 pub use clock::Clock;
 pub use environment::{Directory, Environment, variable};
 pub use files::{
@@ -25,6 +28,7 @@ pub use files::{
 pub use http::{Body, ClientCertificate, Http, HttpError, HttpErrorKind, Method, Request, Response};
 pub use keyring::{Keyring, KeyringError, KeyringErrorKind, NoKeyring, patiently};
 pub use loopback::{Loopback, Page, Visit, Visits};
+pub use path_guard::{PathGuard, PathRisk};
 pub use person::{Nobody, Person, Presence};
 pub use processes::{Command, Conversation, Output, ProcessError, Processes, Reply, Variables};
 

@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use ee_auth_core::host::{FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, TemporaryFile};
+#[cfg(target_os = "linux")]
+use ee_auth_core::host::ACCESS_LIST_ATTRIBUTE;
+use ee_auth_core::host::{
+    AccessList, FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, TemporaryFile,
+};
 use tempfile::NamedTempFile;
 
 use crate::buffer::Buffer;
@@ -33,7 +37,9 @@ impl Files for SystemFiles {
     }
 
     fn status(&self, path: &Path) -> io::Result<FileStatus> {
-        Ok(describe(&fs::metadata(path)?))
+        let mut status = describe(&fs::metadata(path)?);
+        status.access_list = access_list(&status, |bytes| attribute(path, bytes));
+        Ok(status)
     }
 
     fn link(&self, path: &Path) -> io::Result<Option<(PathBuf, FileStatus)>> {
@@ -181,7 +187,8 @@ fn may_be_away(directory: &Path) -> bool {
 fn read(path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
     let file = open(path)?;
     // Of the open file, not of the path: what is checked is what is read.
-    let status = describe(&file.metadata().map_err(FileReadError::Io)?);
+    let mut status = describe(&file.metadata().map_err(FileReadError::Io)?);
+    status.access_list = access_list(&status, |bytes| open_attribute(&file, bytes));
     if status.kind != FileKind::Regular {
         return Err(FileReadError::NotRegular(status.kind));
     }
@@ -281,7 +288,71 @@ fn describe(metadata: &Metadata) -> FileStatus {
     };
     #[cfg(not(unix))]
     let (mode, owner, group, device) = (None, None, None, None);
-    FileStatus { kind, size: metadata.len(), mode, owner, group, device, modified: metadata.modified().ok() }
+    FileStatus {
+        kind,
+        size: metadata.len(),
+        mode,
+        access_list: None,
+        owner,
+        group,
+        device,
+        modified: metadata.modified().ok(),
+    }
+}
+
+/// A file's access control list, whose attribute `get` reads into a buffer. Where the bits of the group, which are its mask, are
+/// none, there is nothing that it could give to anybody.
+#[cfg(target_os = "linux")]
+fn access_list(
+    status: &FileStatus,
+    get: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+) -> Option<AccessList> {
+    use rustix::io::Errno;
+    /// `XATTR_SIZE_MAX`, and what all lists but odd ones have room in.
+    const SIZES: [usize; 2] = [1 << 10, 64 << 10];
+    if status.mode.is_none_or(|mode| mode & 0o070 == 0) {
+        return None;
+    }
+    for size in SIZES {
+        let mut bytes = vec![0; size];
+        match get(&mut bytes) {
+            Ok(length) => return Some(AccessList::parse(bytes.get(..length).unwrap_or_default())),
+            Err(Errno::RANGE) => {}
+            // None, or a file system that has none.
+            Err(Errno::NODATA | Errno::NOTSUP | Errno::NOSYS) => return None,
+            Err(_) => break,
+        }
+    }
+    // Unreadable, and so it may name anybody.
+    Some(AccessList::parse(&[]))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn access_list<G>(_: &FileStatus, _: G) -> Option<AccessList>
+where
+    G: Fn(&mut [u8]) -> io::Result<usize>,
+{
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn attribute(path: &Path, bytes: &mut [u8]) -> rustix::io::Result<usize> {
+    rustix::fs::getxattr(path, ACCESS_LIST_ATTRIBUTE, bytes)
+}
+
+#[cfg(target_os = "linux")]
+fn open_attribute(file: &File, bytes: &mut [u8]) -> rustix::io::Result<usize> {
+    rustix::fs::fgetxattr(file, ACCESS_LIST_ATTRIBUTE, bytes)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn attribute(_: &Path, _: &mut [u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_attribute(_: &File, _: &mut [u8]) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 #[cfg(unix)]

@@ -293,3 +293,48 @@ mod unix {
         assert!(files().write_private(&path.join("x").join("..").join("y"), b"new").is_ok());
     }
 }
+
+/// A real list, as `setfacl -m u:1001:rw` writes it: the mode then shows the mask in the place of the group's bits.
+#[cfg(target_os = "linux")]
+#[test]
+#[allow(clippy::print_stderr, reason = "a test may say that it was skipped")]
+fn an_access_control_list_is_read_with_the_status() {
+    use ee_auth_core::host::{AccessList, Grantee};
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plugin");
+    fs::write(&path, "bytes").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let files = ee_auth_host::system().files;
+    assert_eq!(files.status(&path).unwrap().access_list, None);
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in [
+        (0x01_u16, 6_u16, u32::MAX),
+        (0x02, 6, 1001),
+        (0x04, 4, u32::MAX),
+        (0x10, 6, u32::MAX),
+        (0x20, 4, u32::MAX),
+    ] {
+        list.extend(tag.to_le_bytes());
+        list.extend(permissions.to_le_bytes());
+        list.extend(id.to_le_bytes());
+    }
+    let set = rustix::fs::setxattr(&path, "system.posix_acl_access", &list, rustix::fs::XattrFlags::empty());
+    if let Err(error) = set {
+        eprintln!("SKIPPED: no access control lists in {}: {error}", directory.path().display());
+        return;
+    }
+    let expected = Some(AccessList { group: 4, named: vec![(Grantee::User(1001), 6)] });
+    let status = files.status(&path).unwrap();
+    assert_eq!(status.mode.map(|mode| mode & 0o777), Some(0o664));
+    assert_eq!(status.access_list, expected);
+    assert_eq!(files.read(&path, 100).unwrap().status.access_list, expected);
+    let user = Some(rustix::process::geteuid().as_raw());
+    let risk = ee_auth_core::host::PathGuard::new(&*files, user).check(&path).unwrap_err();
+    assert!(risk.to_string().contains("can be written by"), "{risk}");
+    // `chmod go-w` changes the mask, and so takes it away.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    let named = files.status(&path).unwrap().access_list.unwrap().named;
+    assert_eq!(named, [(Grantee::User(1001), 4)]);
+}

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use ee_auth_core::host::Environment;
+use ee_auth_core::host::{Directory, Environment};
 use ee_auth_core::{Credential, Error, Secret};
 use ee_auth_host::Undo;
 use ring::rand::{SecureRandom, SystemRandom};
@@ -43,10 +43,7 @@ impl Session {
         let profiles = Profiles::new(served);
         let server = Server::start(vec![listener], secret.clone(), profiles, None, via).map_err(failed)?;
         let content = credential_file::content(&format!("http://{authority}"), &secret, project.as_deref());
-        let file = via.uses_file().then(|| CredentialFile::write(&content)).transpose().map_err(|error| {
-            Error::internal(format!("the command's credential file could not be written: {error}"))
-                .hint("see whether there is room in the directory for temporary files; TMPDIR names another")
-        })?;
+        let file = via.uses_file().then(|| CredentialFile::write(&content, environment)).transpose()?;
         let place = Place {
             authority: &authority,
             file: file.as_ref().map(|file| &*file.path),
@@ -86,11 +83,27 @@ struct CredentialFile {
 }
 
 impl CredentialFile {
-    fn write(content: &str) -> io::Result<Self> {
-        tidy_up(&std::env::temp_dir(), NAME.0, NAME.1, |left| drop(fs::remove_file(left)));
+    fn write(content: &str, environment: &dyn Environment) -> Result<Self, Error> {
+        let Some(directory) = environment.directory(Directory::Temporary) else {
+            return Err(Error::internal(
+                "no directory for the command's credential file: others can replace files in each that there is",
+            )
+            .hint("set TMPDIR to a directory of your own; `-v` says what is wrong with each"));
+        };
+        Self::write_in(&directory, content).map_err(|error| {
+            Error::internal(format!(
+                "writing the command's credential file to {} failed: {error}",
+                directory.display()
+            ))
+            .hint("see whether there is room in the directory for temporary files; TMPDIR names another")
+        })
+    }
+
+    fn write_in(directory: &Path, content: &str) -> io::Result<Self> {
+        tidy_up(directory, NAME.0, NAME.1, |left| drop(fs::remove_file(left)));
         let ((mut open, path), undo) = Undo::make(
             || {
-                let file = tempfile::Builder::new().prefix(NAME.0).suffix(NAME.1).tempfile()?;
+                let file = tempfile::Builder::new().prefix(NAME.0).suffix(NAME.1).tempfile_in(directory)?;
                 hold(file.as_file(), false);
                 file.keep().map_err(|error| error.error)
             },

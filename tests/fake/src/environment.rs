@@ -35,6 +35,7 @@ impl Default for State {
             (Directory::Cache, "/home/user/.cache"),
             (Directory::Data, "/home/user/.local/share"),
             (Directory::State, "/home/user/.local/state"),
+            (Directory::Temporary, "/tmp"),
             (Directory::Working, "/project"),
         ];
         Self {

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::SystemTime;
 
 use ee_auth_core::host::{
-    Directory, FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, TemporaryFile,
+    AccessList, Directory, FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, TemporaryFile,
 };
 use zeroize::Zeroizing;
 
@@ -21,6 +21,8 @@ pub struct Entry {
     pub node: Node,
     /// The Unix permission bits; `None` as on systems that have none.
     pub mode: Option<u32>,
+    /// The POSIX access control list.
+    pub access_list: Option<AccessList>,
     /// The Unix user that owns it; `None` means the user of the machine.
     pub owner: Option<u32>,
     /// The device that holds it. Every other entry is on device 1.
@@ -33,7 +35,7 @@ impl Entry {
     /// An entry of the machine's user: mode 0755 for a directory, else 0600.
     pub fn new(node: Node) -> Self {
         let mode = if node == Node::Directory { 0o755 } else { 0o600 };
-        Self { node, mode: Some(mode), owner: None, device: 1, modified: None }
+        Self { node, mode: Some(mode), access_list: None, owner: None, device: 1, modified: None }
     }
 }
 
@@ -230,6 +232,7 @@ impl Fake {
             kind,
             size,
             mode: entry.mode,
+            access_list: entry.access_list.clone(),
             owner: entry.owner.or_else(|| lock(&self.0.environment).user_id()),
             // Every user has a group of their own, of the same number.
             group: entry.owner.or_else(|| lock(&self.0.environment).user_id()),

@@ -34,8 +34,14 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new(google: &Sandbox, host: &Host) -> Result<Self, Error> {
+        let temporary = host.environment.directory(Directory::Temporary).ok_or_else(|| {
+            Error::internal(
+                "no directory for temporary files: others can replace files in each that there is",
+            )
+            .hint("set TMPDIR to a directory of your own; `-v` says what is wrong with each")
+        })?;
         let make = || {
-            TempDir::with_prefix("ee-auth-sandbox-")
+            TempDir::with_prefix_in("ee-auth-sandbox-", &temporary)
                 .map(|made| (made.path().to_owned(), Cell::new(Some(made))))
         };
         let ((directory, _), undo) = Undo::make(make, |(_, made)| {

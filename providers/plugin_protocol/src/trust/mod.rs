@@ -1,25 +1,20 @@
 //! Who may have written the file that is about to run.
 //!
 //! Before a plugin is loaded or started: it is a regular file, owned by the user or root; neither it nor any directory above
-//! it can be written by others, or by a group other than the user's own private one; its SHA-256 is the pinned one. A
-//! directory like /tmp, in which anybody may put files and nobody replace another's (the sticky bit), passes where what is
-//! entered from it is the user's or root's. The same holds for every link on the way and the directories that it leads
-//! through.
+//! it can be written by others, by a group other than the user's own private one, or by anybody whom a POSIX access control list
+//! names ([`PathGuard`]); its SHA-256 is the pinned one.
 //!
 //! On systems without owners and permission bits there is the SHA-256 alone.
 
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use ee_auth_core::host::{Directory, FileKind, FileReadError, FileStatus, Host};
+use ee_auth_core::host::{Directory, FileKind, FileReadError, FileStatus, Host, PathGuard, PathRisk};
 use ee_auth_core::{Error, Outcome, quoted};
 use zeroize::Zeroizing;
 
 /// The most bytes that a plugin's file may have where it is hashed: 512 MiB.
 pub const MAX_PROGRAM: u64 = 512 << 20;
-
-/// The most links that a path may lead through, as on Linux.
-const MAX_LINKS: usize = 40;
 
 /// The SHA-256 of a plugin's file, as `sha256` in a provider's table pins it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -104,15 +99,15 @@ pub fn vouch(host: &Host, path: &Path, pin: Option<&Pin>) -> Result<Vouched, Err
             Error::invalid("no_file", "it is not a regular file").hint("name the plugin's file itself")
         );
     }
-    let watch = Watch { host, user: host.environment.user_id() };
-    watch.path(path)?;
+    let guard = guard(host);
+    guard.check(path).map_err(|risk| refused(risk, path))?;
     let Some(pin) = pin else { return Ok(Vouched { path: path.to_owned(), bytes: None }) };
     let read = host.files.read(path, MAX_PROGRAM).map_err(|error| match error {
         FileReadError::NotFound => unreadable(&error, true),
         error => unreadable(&error, false),
     })?;
     // Of the open file that was read: what is judged is what runs.
-    watch.file(&read.status)?;
+    guard.check_file(&read.status, path).map_err(|risk| refused(risk, path))?;
     let actual = Pin::of(&read.bytes);
     if actual != *pin {
         return Err(untrusted(
@@ -134,12 +129,12 @@ pub fn vouch(host: &Host, path: &Path, pin: Option<&Pin>) -> Result<Vouched, Err
 /// [`Outcome::Internal`] where it cannot be written.
 pub fn private_copy(host: &Host, vouched: &Vouched) -> Result<PathBuf, Error> {
     let Some(bytes) = &vouched.bytes else { return Ok(vouched.path.clone()) };
-    let refused = |what: &str| {
+    let impossible = |what: &str| {
         Error::internal(format!("its private copy cannot be made: {what}"))
             .hint("make the cache directory writable, or set XDG_CACHE_HOME to one that is")
     };
     let Some(cache) = host.environment.directory(Directory::Cache) else {
-        return Err(refused("no home directory is known"));
+        return Err(impossible("no home directory is known"));
     };
     let name = vouched.path.file_name().unwrap_or_default();
     let copy = cache.join("ee-auth").join("plugins").join(Pin::of(bytes).to_string()).join(name);
@@ -148,148 +143,52 @@ pub fn private_copy(host: &Host, vouched: &Vouched) -> Result<PathBuf, Error> {
     };
     let there = host.files.read(&copy, MAX_PROGRAM);
     if !there.is_ok_and(|read| is_ours(&read.status) && *read.bytes == **bytes) {
-        host.files.write_program(&copy, bytes).map_err(|error| refused(&error.to_string()))?;
+        host.files.write_program(&copy, bytes).map_err(|error| impossible(&error.to_string()))?;
     }
     // A cache that others can write is no private place.
-    Watch { host, user: host.environment.user_id() }
-        .path(&copy)
-        .map_err(|error| error.in_place("its private copy would not be private"))?;
+    guard(host)
+        .check(&copy)
+        .map_err(|risk| refused(risk, &copy).in_place("its private copy would not be private"))?;
     Ok(copy)
 }
 
-/// Looks at owners and permission bits.
-struct Watch<'a> {
-    host: &'a Host,
-    user: Option<u32>,
+/// The guard of the user's own plugins.
+fn guard(host: &Host) -> PathGuard<'_> {
+    PathGuard::new(&*host.files, host.environment.user_id())
 }
 
-impl Watch<'_> {
-    /// A file, and every directory and link on the way to it, as the system goes it: whoever can turn a link on it, or put
-    /// something else into a directory on it, chooses what runs.
-    fn path(&self, path: &Path) -> Result<(), Error> {
-        if path.components().any(|component| component == Component::ParentDir) {
-            return Err(Error::invalid("path", "its path has `..` in it").hint("write the path without `..`"));
-        }
-        let mut wanted = path.to_owned();
-        for _ in 0..=MAX_LINKS {
-            match self.walk(&wanted)? {
-                Some(turned) => wanted = turned,
-                None => return Ok(()),
-            }
-        }
-        Err(Error::invalid("path", "its path leads through too many links")
-            .hint("name the plugin's file itself"))
-    }
-
-    /// Goes along a path up to its first link; the path that comes of this link, or `None` where there is none.
-    fn walk(&self, path: &Path) -> Result<Option<PathBuf>, Error> {
-        let mut reached = PathBuf::new();
-        // Who else can write the directory that is reached: they could put something else there, unless it is sticky.
-        let mut shared: Option<(&str, bool)> = None;
-        let mut components = path.components();
-        while let Some(component) = components.next() {
-            let above = reached.clone();
-            match component {
-                Component::Prefix(_) => {
-                    reached.push(component);
-                    continue;
-                }
-                // What is reached has no links in it, so what is above it is what stands before it.
-                Component::ParentDir => {
-                    reached.pop();
-                    continue;
-                }
-                component => reached.push(component),
-            }
-            if let Some((writers, _)) = shared.filter(|(_, is_sticky)| !is_sticky) {
-                return Err(untrusted(
-                    "permissions",
-                    format!("{} can be written by {writers}, who could replace it", above.display()),
-                    format!(
-                        "`chmod go-w {}`, or put the plugin into a directory of your own",
-                        above.display()
-                    ),
-                ));
-            }
-            let unseen = |error: std::io::Error| {
-                Error::invalid("no_such_file", format!("{} cannot be looked at: {error}", reached.display()))
-                    .hint("make the directories above the plugin readable for yourself")
-            };
-            if let Some((target, link)) = self.host.files.link(&reached).map_err(unseen)? {
-                self.owner(&link, &reached)?;
-                return Ok(Some(above.join(target).join(components.as_path())));
-            }
-            let status = self.host.files.status(&reached).map_err(unseen)?;
-            if status.kind != FileKind::Directory {
-                self.file(&status)?;
-                continue;
-            }
-            self.owner(&status, &reached)?;
-            let is_sticky = status.mode.is_some_and(|mode| mode & 0o1000 != 0);
-            shared = self.writers(&status).map(|writers| (writers, is_sticky));
-        }
-        Ok(None)
-    }
-
-    /// The file itself.
-    fn file(&self, status: &FileStatus) -> Result<(), Error> {
-        self.owner(status, Path::new("it"))?;
-        match self.writers(status) {
-            Some(writers) => Err(untrusted(
-                "permissions",
-                format!("it can be written by {writers}"),
-                "`chmod go-w FILE`, after you have made sure that nobody has changed it".to_owned(),
-            )),
-            None => Ok(()),
-        }
-    }
-
-    fn owner(&self, status: &FileStatus, what: &Path) -> Result<(), Error> {
-        match status.owner {
-            Some(owner) if owner != 0 && Some(owner) != self.user => Err(untrusted(
+/// Why a plugin at `file` does not run. `chmod go-w` also takes what an access control list gives: it changes its mask.
+fn refused(risk: PathRisk, file: &Path) -> Error {
+    match risk {
+        PathRisk::Owner { path, owner } => {
+            let what = if path == file { "it".to_owned() } else { path.display().to_string() };
+            untrusted(
                 "owner",
-                format!("{} belongs to another user (number {owner})", what.display()),
+                format!("{what} belongs to another user (number {owner})"),
                 "a plugin runs with all your rights: copy it to a directory of your own if you trust it"
                     .to_owned(),
-            )),
-            _ => Ok(()),
+            )
         }
-    }
-
-    /// Who else can write it, for a person.
-    fn writers(&self, status: &FileStatus) -> Option<&'static str> {
-        let mode = status.mode?;
-        if mode & 0o002 != 0 {
-            Some("everybody")
-        } else if mode & 0o020 != 0 && !self.is_private_group(status.group) {
-            Some("a group")
-        } else {
-            None
+        PathRisk::Writable { path, writers, is_directory: true } => {
+            let path = path.display();
+            untrusted(
+                "permissions",
+                format!("{path} can be written by {writers}, who could replace it"),
+                format!("`chmod go-w {path}`, or put the plugin into a directory of your own"),
+            )
         }
-    }
-
-    /// Whether a group is the user's own, with nobody else in it: as `useradd` makes one for every user.
-    fn is_private_group(&self, group: Option<u32>) -> bool {
-        let (Some(group), Some(user)) = (group, self.user) else { return false };
-        let lines = |path: &str| {
-            let read = self.host.files.read(Path::new(path), 4 << 20).ok()?;
-            String::from_utf8(read.bytes.to_vec()).ok()
-        };
-        let (Some(users), Some(groups)) = (lines("/etc/passwd"), lines("/etc/group")) else { return false };
-        // name:password:uid:gid:…
-        let users: Vec<Vec<&str>> = users.lines().map(|line| line.split(':').collect()).collect();
-        let number = |fields: &[&str], at: usize| fields.get(at).and_then(|text| text.parse::<u32>().ok());
-        let in_it: Vec<_> = users.iter().filter(|fields| number(fields, 3) == Some(group)).collect();
-        let [own] = in_it[..] else { return false };
-        // name:password:gid:members
-        let mut lines = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
-        let members = lines.find(|fields| number(fields, 2) == Some(group));
-        number(own, 2) == Some(user)
-            && members.is_some_and(|fields| {
-                fields.get(3).is_some_and(|list| {
-                    list.split(',').all(|member| member.trim().is_empty() || member.trim() == own[0])
-                })
-            })
+        PathRisk::Writable { writers, .. } => untrusted(
+            "permissions",
+            format!("it can be written by {writers}"),
+            "`chmod go-w FILE`, after you have made sure that nobody has changed it".to_owned(),
+        ),
+        PathRisk::ParentComponent => {
+            Error::invalid("path", "its path has `..` in it").hint("write the path without `..`")
+        }
+        PathRisk::TooManyLinks => Error::invalid("path", "its path leads through too many links")
+            .hint("name the plugin's file itself"),
+        unseen => Error::invalid("no_such_file", unseen.to_string())
+            .hint("make the directories above the plugin readable for yourself"),
     }
 }
 

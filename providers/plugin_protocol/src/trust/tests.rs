@@ -1,3 +1,4 @@
+use ee_auth_core::host::{AccessList, Grantee};
 use ee_auth_fake::{Entry, Fake, Node};
 
 use super::*;
@@ -101,6 +102,40 @@ fn a_group_passes_only_if_nobody_else_is_in_it() {
         let fake = shared().with_file("/etc/passwd", passwd).with_file("/etc/group", group);
         assert_eq!(code(&fake, FILE), expected, "{group}");
     }
+}
+
+#[test]
+fn whom_an_access_control_list_names_counts_as_others() {
+    let passwd = "root:x:0:0::/:/bin/sh\nada:x:1000:1000::/home/user:/bin/sh\n";
+    // The mode has the list's mask where the bits of the group are, and the group is ada's own.
+    let listed = |node: Node, group, named: &[(Grantee, u32)]| Entry {
+        access_list: Some(AccessList { group, named: named.to_vec() }),
+        ..at(0o775, None, node)
+    };
+    let file = || Node::File(b"bytes".to_vec());
+    let (read, write) = (5, 6);
+    for (path, entry, expected) in [
+        (FILE, listed(file(), write, &[(Grantee::User(1001), read)]), "trusted"),
+        (FILE, listed(file(), read, &[(Grantee::User(0), write), (Grantee::User(1000), write)]), "trusted"),
+        (FILE, listed(file(), read, &[(Grantee::Group(1000), write)]), "trusted"),
+        (FILE, listed(file(), read, &[(Grantee::User(1001), write)]), "untrusted.permissions"),
+        (FILE, listed(file(), read, &[(Grantee::Group(50), write)]), "untrusted.permissions"),
+        (FILE, listed(file(), read, &[(Grantee::Unknown, 7)]), "untrusted.permissions"),
+        ("/opt/corp", listed(Node::Directory, read, &[(Grantee::User(1001), 7)]), "untrusted.permissions"),
+        ("/opt", listed(Node::Directory, read, &[(Grantee::Group(50), 7)]), "untrusted.permissions"),
+    ] {
+        let fake = machine()
+            .with_file("/etc/passwd", passwd)
+            .with_file("/etc/group", "ada:x:1000:\n")
+            .with_entry(path, entry.clone());
+        assert_eq!(code(&fake, FILE), expected, "{path} {entry:?}");
+    }
+    let fake = machine()
+        .with_file("/etc/passwd", passwd)
+        .with_file("/etc/group", "ada:x:1000:\n")
+        .with_entry(FILE, listed(file(), read, &[(Grantee::User(1001), write)]));
+    let error = vouch(&fake.host(), Path::new(FILE), None).err().unwrap();
+    assert!(error.message().contains("user 1001, whom its access control list names"), "{error}");
 }
 
 #[test]
