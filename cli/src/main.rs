@@ -18,7 +18,9 @@ use crate::output::Output;
 fn without_arguments(error: &clap::Error, words: &[OsString]) -> ExitCode {
     let usage = !matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     let output = Output::for_usage(words);
-    if usage && words.iter().any(|word| looks_like_credential(&word.to_string_lossy())) {
+    // What clap says of these repeats the names of flags and nothing that was given for them.
+    let names_only = matches!(error.kind(), ErrorKind::MissingRequiredArgument | ErrorKind::ArgumentConflict);
+    if usage && !names_only && words.iter().any(|word| looks_like_credential(&word.to_string_lossy())) {
         return output.fail(&misplaced_credential());
     }
     if usage && output.format() == Some(Format::Json) {
@@ -34,8 +36,10 @@ fn without_arguments(error: &clap::Error, words: &[OsString]) -> ExitCode {
 /// A mistake on the command line, for programs.
 fn usage_error(error: &clap::Error) -> Error {
     let words = error.to_string();
-    let first = words.lines().next().unwrap_or_default();
-    Error::new(Outcome::Usage, "", first.strip_prefix("error: ").unwrap_or(first))
+    // The flags that it is about stand on lines of their own.
+    let lines = words.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let message = lines.collect::<Vec<_>>().join(" ");
+    Error::new(Outcome::Usage, "", message.strip_prefix("error: ").unwrap_or(&message))
         .hint("`ee-auth --help` lists the commands and flags")
 }
 

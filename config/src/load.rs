@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use ee_auth_core::host::{Directory, FileRead, FileReadError, Host};
+use ee_auth_core::host::{Directory, FileRead, Host};
 use ee_auth_core::{Error, Kind, OptionType, ProfileName, looks_like_credential, redact};
 
 use crate::check::{Checked, Checker, Profile, Standing};
@@ -225,7 +225,7 @@ impl<'a> Loader<'a> {
 
     fn system_file(&mut self) -> Result<(), Error> {
         let Some(path) = SYSTEM_FILE.map(Path::new) else { return Ok(()) };
-        match source::read(&*self.host.files, path)? {
+        match source::read(self.host, path)? {
             Some(read) => self.file(LayerKind::System, path, &read, Standing::User),
             None => {
                 self.layer(LayerKind::System, path, LayerState::Absent);
@@ -236,17 +236,18 @@ impl<'a> Loader<'a> {
 
     fn user_file(&mut self, user: Option<Located<PathBuf>>) -> Result<(), Error> {
         let Some(Located { value: path, origin }) = user else { return Ok(()) };
-        match source::read(&*self.host.files, &path) {
-            Ok(Some(read)) => self.file(LayerKind::User, &path, &read, Standing::User),
-            Ok(None) if origin == Origin::Default => {
+        let read = match origin {
+            Origin::Default => source::read(self.host, &path)?,
+            _ => Some(
+                source::read_named(self.host, &path).map_err(|error| error.in_place(&origin.to_string()))?,
+            ),
+        };
+        match read {
+            Some(read) => self.file(LayerKind::User, &path, &read, Standing::User),
+            None => {
                 self.layer(LayerKind::User, &path, LayerState::Absent);
                 Ok(())
             }
-            Ok(None) => {
-                Err(source::unreadable(&path, &FileReadError::NotFound).in_place(&origin.to_string()))
-            }
-            Err(error) if origin == Origin::Default => Err(error),
-            Err(error) => Err(error.in_place(&origin.to_string())),
         }
     }
 
@@ -258,7 +259,7 @@ impl<'a> Loader<'a> {
             self.foreign(layer);
         }
         let Some(path) = found.file else { return Ok(()) };
-        let Some(read) = source::read(&*self.host.files, &path)? else { return Ok(()) };
+        let Some(read) = source::read(self.host, &path)? else { return Ok(()) };
         // The file may have been put in place of another since it was looked at.
         if is_foreign(&read.status, user_id(self.host)) {
             self.foreign(Layer { kind: LayerKind::Project, path, state: LayerState::Foreign });

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ee_auth_core::host::{Directory, FileReadError, Host};
+use ee_auth_core::host::{Directory, Host};
 use ee_auth_core::{Error, ProfileName, redact};
 
 use crate::origin::{Located, Origin};
@@ -22,10 +22,7 @@ pub fn default_profile(host: &Host) -> Result<Option<Located<ProfileName>>, Erro
     };
     let bytes = match host.files.read(&path, MAX_FILE) {
         Ok(read) => read.bytes,
-        Err(FileReadError::NotFound) => return Ok(None),
-        Err(FileReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotADirectory => {
-            return Ok(None);
-        }
+        Err(error) if host.counts_as_absent(&path, &error) => return Ok(None),
         Err(error) => return Err(explain(error.to_string())),
     };
     let name = std::str::from_utf8(&bytes).map_err(|_| explain("it is not UTF-8 text".to_owned()))?.trim();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ee_auth_core::Error;
-use ee_auth_core::host::{FileRead, FileReadError, Files};
+use ee_auth_core::host::{FileRead, FileReadError, Host};
 use toml::Spanned;
 use toml::de::DeTable;
 use toml_parser::lexer::TokenKind;
@@ -135,15 +135,18 @@ impl Source {
     }
 }
 
-/// The content of a configuration file; `None` where there is none.
-pub(crate) fn read(files: &dyn Files, path: &Path) -> Result<Option<FileRead>, Error> {
-    match files.read(path, MAX_CONFIG_FILE) {
+/// The content of a configuration file that nobody named; `None` where there is none.
+pub(crate) fn read(host: &Host, path: &Path) -> Result<Option<FileRead>, Error> {
+    match host.files.read(path, MAX_CONFIG_FILE) {
         Ok(read) => Ok(Some(read)),
-        Err(FileReadError::NotFound) => Ok(None),
-        // A file stands where a directory of the path would be: `~/.config` itself, say.
-        Err(FileReadError::Io(error)) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        Err(error) if host.counts_as_absent(path, &error) => Ok(None),
         Err(error) => Err(unreadable(path, &error)),
     }
+}
+
+/// The content of a configuration file that a person named.
+pub(crate) fn read_named(host: &Host, path: &Path) -> Result<FileRead, Error> {
+    host.files.read(path, MAX_CONFIG_FILE).map_err(|error| unreadable(path, &error))
 }
 
 pub(crate) fn unreadable(path: &Path, error: &FileReadError) -> Error {

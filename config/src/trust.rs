@@ -36,8 +36,8 @@ pub struct Trusted {
 pub fn trust(host: &Host, path: &Path) -> Result<Trusted, Error> {
     let mut list = List::read(host)?;
     let path = canonical(host, path)?;
-    let read = source::read(&*host.files, &path)?
-        .ok_or_else(|| source::unreadable(&path, &FileReadError::NotFound))?;
+    let read =
+        source::read(host, &path)?.ok_or_else(|| source::unreadable(&path, &FileReadError::NotFound))?;
     if is_foreign(&read.status, user_id(host)) {
         return Err(Error::untrusted(
             "project_file",
@@ -72,7 +72,7 @@ pub fn untrust(host: &Host, path: &Path) -> Result<bool, Error> {
 /// As [`trust()`].
 pub fn is_trusted(host: &Host, path: &Path) -> Result<bool, Error> {
     let path = canonical(host, path)?;
-    match source::read(&*host.files, &path)? {
+    match source::read(host, &path)? {
         Some(read) => Ok(standing(host, &path, &read.bytes)? == Standing::Trusted),
         None => Ok(false),
     }
@@ -123,8 +123,7 @@ impl List {
         };
         let read = match host.files.read(&path, MAX_FILE) {
             Ok(read) => read,
-            Err(FileReadError::NotFound) => return Ok(Self { path, files: Map::new() }),
-            Err(FileReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            Err(error) if host.counts_as_absent(&path, &error) => {
                 return Ok(Self { path, files: Map::new() });
             }
             Err(error) => return Err(explain(Outcome::Invalid, &error.to_string())),

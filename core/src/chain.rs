@@ -1,7 +1,7 @@
 //! The chain: providers in order, the first that finds a credential wins.
 
 use crate::host::Host;
-use crate::{Error, Finding, Found, Kind, Look, Outcome, Provider, Search, Settings, Skip, SkipReason};
+use crate::{Error, Finding, Found, Kind, Look, Outcome, Provider, Saw, Search, Settings, Skip, SkipReason};
 use std::sync::Arc;
 
 /// A provider in its place in a chain, with what the configuration says about its answers.
@@ -222,6 +222,8 @@ fn nothing_found(attempts: &[Attempt]) -> Error {
         [one] => format!("the only provider of the chain, {}, found none", one.provider),
         many => format!("none of the {} providers of the chain found one", many.len()),
     };
+    let notes = notes(attempts);
+    let asked = if notes.is_empty() { asked } else { notes.join("; ") };
     let own = match attempts {
         [Attempt { outcome: AttemptOutcome::Skipped(skip), .. }] => skip.hint.clone(),
         _ => None,
@@ -231,6 +233,28 @@ fn nothing_found(attempts: &[Attempt]) -> Error {
         _ => "`ee-auth explain` shows where each of them looked and what would make it find one".to_owned(),
     });
     Error::new(outcome, "", format!("no Earth Engine credential: {asked}")).hint(hint)
+}
+
+/// What is likely to be the cause: variables that are set and empty, files that may not be looked at, and what the
+/// providers noted.
+fn notes(attempts: &[Attempt]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for attempt in attempts {
+        for look in &attempt.looked_at {
+            let note = match look {
+                Look::Variable(name, Saw::Empty) => format!("{name} is set and empty"),
+                Look::File(path, Saw::Unreadable) => format!("{} may not be read", path.display()),
+                _ => continue,
+            };
+            notes.push(note);
+        }
+        if let AttemptOutcome::Skipped(skip) = &attempt.outcome {
+            notes.extend(skip.notes.iter().cloned());
+        }
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    notes.retain(|note| seen.insert(note.clone()));
+    notes
 }
 
 impl Search {

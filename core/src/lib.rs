@@ -19,6 +19,7 @@ mod found;
 mod id_token;
 mod kind;
 mod login;
+mod nearest;
 mod profile;
 mod project;
 mod provider;
@@ -43,6 +44,7 @@ pub use host::{BoxFuture, Host};
 pub use id_token::IdToken;
 pub use kind::{Build, Kind, OptionSpec, OptionType, OptionValue, Options};
 pub use login::{Grant, LoggedIn, Login, LoginRequest, OAuthClient, Unfinished};
+pub use nearest::nearest_name;
 pub use profile::ProfileName;
 pub use project::{
     EARTH_ENGINE_CLIENT_PROJECT, Project, ProjectCandidate, SDK_PROJECTS, is_googles_own, project_number,

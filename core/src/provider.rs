@@ -84,17 +84,17 @@ pub enum Finding {
 impl Finding {
     /// A skip: there is nothing here.
     pub fn not_found(reason: impl Into<String>) -> Self {
-        Self::Skipped(Skip { reason: SkipReason::NotFound, message: reason.into(), hint: None })
+        Self::Skipped(Skip::new(SkipReason::NotFound, reason))
     }
 
     /// A skip: this provider has nothing to do with the present set-up.
     pub fn not_applicable(reason: impl Into<String>) -> Self {
-        Self::Skipped(Skip { reason: SkipReason::NotApplicable, message: reason.into(), hint: None })
+        Self::Skipped(Skip::new(SkipReason::NotApplicable, reason))
     }
 
     /// A skip: a person would have to be asked.
     pub fn interaction_required(reason: impl Into<String>) -> Self {
-        Self::Skipped(Skip { reason: SkipReason::InteractionRequired, message: reason.into(), hint: None })
+        Self::Skipped(Skip::new(SkipReason::InteractionRequired, reason))
     }
 
     /// The same answer with what would make this provider find something. Changes nothing but a skip.
@@ -102,6 +102,16 @@ impl Finding {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         if let Self::Skipped(skip) = &mut self {
             skip.hint = Some(hint.into());
+        }
+        self
+    }
+
+    /// The same answer with something that the error for an empty chain says, since it is the likely cause. Changes nothing but
+    /// a skip.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        if let Self::Skipped(skip) = &mut self {
+            skip.notes.push(note.into());
         }
         self
     }
@@ -131,6 +141,15 @@ pub struct Skip {
     pub message: String,
     /// What would make this provider find something.
     pub hint: Option<String>,
+    /// Likely causes, for the error where the whole chain finds nothing: a variable with almost the right name.
+    pub notes: Vec<String>,
+}
+
+impl Skip {
+    /// A skip without hint or notes.
+    pub fn new(reason: SkipReason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), hint: None, notes: Vec::new() }
+    }
 }
 
 /// The reasons for a skip.

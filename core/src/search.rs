@@ -115,8 +115,10 @@ impl Look {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Saw {
-    /// The variable is not set, or is empty.
+    /// The variable is not set.
     Unset,
+    /// The variable is set and empty, which counts as unset.
+    Empty,
     /// The variable is set.
     Set,
     /// There is nothing.
@@ -132,6 +134,7 @@ impl Saw {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Unset => "unset",
+            Self::Empty => "empty",
             Self::Set => "set",
             Self::Missing => "missing",
             Self::Present => "present",
@@ -234,13 +237,15 @@ impl Search {
 
     /// A variable whose value is a path, which need not be UTF-8; an empty one means an unset one.
     pub fn path_variable(&self, name: &str) -> Option<PathBuf> {
-        let value =
-            self.host.environment.variable_os(name).and_then(|value| match value.to_str().map(str::trim) {
-                Some("") => None,
-                Some(text) => Some(PathBuf::from(text)),
-                None => Some(PathBuf::from(value)),
-            });
-        self.looked_at(Look::Variable(name.to_owned(), if value.is_some() { Saw::Set } else { Saw::Unset }));
+        let (value, saw) = match self.host.environment.variable_os(name) {
+            None => (None, Saw::Unset),
+            Some(value) => match value.to_str().map(str::trim) {
+                Some("") => (None, Saw::Empty),
+                Some(text) => (Some(PathBuf::from(text)), Saw::Set),
+                None => (Some(PathBuf::from(value)), Saw::Set),
+            },
+        };
+        self.looked_at(Look::Variable(name.to_owned(), saw));
         value
     }
 
@@ -262,7 +267,7 @@ impl Search {
             }
         };
         let empty = secrecy::ExposeSecret::expose_secret(&value).trim().is_empty();
-        self.looked_at(Look::Variable(name.to_owned(), if empty { Saw::Unset } else { Saw::Set }));
+        self.looked_at(Look::Variable(name.to_owned(), if empty { Saw::Empty } else { Saw::Set }));
         Ok((!empty).then_some(value))
     }
 

@@ -30,6 +30,8 @@ pub(crate) fn candidates(config: &Config, search: &Search, found: Option<&Found>
     let mut candidates = vec![
         of_config(by_hand),
         ProjectCandidate::named("EARTHENGINE_PROJECT", variable("EARTHENGINE_PROJECT")),
+        // geemap's.
+        ProjectCandidate::named("EE_PROJECT_ID", variable("EE_PROJECT_ID")),
         of_config(in_file),
     ];
     if let Some((id, path)) = ee_auth_persistent::stored_project(search) {

@@ -69,7 +69,7 @@ pub(crate) fn report(resolved: &Resolved) -> String {
 
 /// Where one provider looked, and the fix.
 fn details(text: &mut String, attempt: &Attempt, indent: &str, has_credential: bool) {
-    for saw in [Saw::Set, Saw::Present, Saw::Unreadable, Saw::Missing, Saw::Unset] {
+    for saw in [Saw::Set, Saw::Present, Saw::Unreadable, Saw::Missing, Saw::Empty, Saw::Unset] {
         let places: Vec<_> =
             attempt.looked_at.iter().filter(|look| look.saw() == saw).map(Look::place).collect();
         if !places.is_empty() {

@@ -16,6 +16,8 @@ mod processes;
 
 use std::fmt;
 use std::future::Future;
+use std::io;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -69,6 +71,31 @@ pub struct Host {
     pub keyring: Arc<dyn Keyring>,
     /// The private thread of exchanges.
     pub tasks: Arc<dyn Tasks>,
+}
+
+impl Host {
+    /// Whether a file that nobody named counts as absent, since it could not be read for this reason: nothing is there, or it
+    /// is closed to this user, as another user's home directory is. A file of the user's own counts, readable or not.
+    pub fn counts_as_absent(&self, path: &Path, error: &FileReadError) -> bool {
+        let refused = match error {
+            FileReadError::NotFound => return true,
+            FileReadError::Io(error) => error.kind(),
+            _ => return false,
+        };
+        match refused {
+            // A file stands where a directory of the path would be: `HOME=/dev/null`, say.
+            io::ErrorKind::NotADirectory => true,
+            io::ErrorKind::PermissionDenied => {
+                let owner = self.files.status(path).ok().and_then(|status| status.owner);
+                let closed = owner.is_none() || owner != self.environment.user_id();
+                if closed {
+                    log::info!("{} is closed to this user, so it counts as absent", path.display());
+                }
+                closed
+            }
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Debug for Host {

@@ -3,21 +3,28 @@
 //! The variables are those of [`VARIABLES`]; [`OWN`] overrides the others.
 //!
 //! What a value may look like, and in which order it is recognised, is in [`Shape`]. Two variables that hold
-//! different credentials are an error that names both: choosing one would be guessing.
+//! different credentials are an error that names both: choosing one would be guessing. An e-mail in one of them goes with the
+//! key in any other, or in the file that `GOOGLE_APPLICATION_CREDENTIALS` names.
 
 mod shape;
+mod unread;
 pub mod variables;
 
 use std::sync::Arc;
 
-use ee_auth_core::{BoxFuture, Error, Finding, Found, Kind, Options, Provider, Search, Secret, redact};
+use ee_auth_core::host::Directory;
+use ee_auth_core::{
+    BoxFuture, Error, ExposeSecret, Finding, Found, Kind, Options, Provider, Search, Secret,
+    looks_like_credential, redact,
+};
 use ee_auth_google::authorized_user::{self, Login};
+use ee_auth_google::identify::NOTHING_KNOWN;
 use ee_auth_google::service_account::{self, Key, is_email};
-use ee_auth_google::{access_token, credential, earth_engine_client};
+use ee_auth_google::{Content, access_token, credential, earth_engine_client, path_in};
 
-pub use shape::{Recognised, Shape};
-pub use variables::{OWN, VARIABLES, names};
-use variables::{Usually, Variable};
+pub use shape::{FORMS, Form, Recognised, Shape};
+pub use unread::{Unread, unread};
+pub use variables::{APPLICATION_DEFAULT, OWN, Usually, VARIABLES, Variable, names};
 
 /// How `environment` is configured: not at all.
 pub const KIND: Kind = Kind {
@@ -40,146 +47,207 @@ impl Provider for Environment {
 
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
-            match candidates(search).and_then(only_one) {
+            match candidate(search) {
                 Ok(Some(candidate)) => Finding::from(candidate.found(search)),
-                Ok(None) => Finding::not_found("none of the variables that may hold a credential is set")
-                    .hint(format!(
-                        "set {OWN} to a service account's key: its JSON, base64 of it, or its path"
-                    )),
+                Ok(None) => unread::unread(search)
+                    .iter()
+                    .fold(nothing(), |finding, unread| finding.note(unread.words())),
                 Err(error) => Finding::from(error),
             }
         })
     }
 }
 
-/// A credential that one variable, or a pair of them, holds.
+fn nothing() -> Finding {
+    Finding::not_found("none of the variables that may hold a credential is set")
+        .hint(format!("set {OWN} to a service account's key: its JSON, base64 of it, or its path"))
+}
+
+/// An account's e-mail in a variable.
+struct Email {
+    variable: Variable,
+    address: String,
+}
+
+/// A credential in a variable.
 struct Candidate {
-    /// The variables, for a person.
-    named: String,
-    /// The e-mail of a pair.
-    email: Option<String>,
+    variable: Variable,
+    /// The e-mail that goes with it.
+    email: Option<Email>,
     recognised: Recognised,
 }
 
-fn candidates(search: &Search) -> Result<Vec<Candidate>, Error> {
-    if let Some(value) = search.secret_variable(OWN)? {
-        return Ok(vec![Candidate::single(OWN, &value, search)?]);
-    }
+/// The credential in the variables, where all that is set is one and the same.
+fn candidate(search: &Search) -> Result<Option<Candidate>, Error> {
+    let (own, others) = VARIABLES.split_first().expect("there is at least our own");
+    let mut emails = Vec::new();
     let mut candidates = Vec::new();
-    for Variable { name, .. } in VARIABLES.iter().filter(|variable| variable.usually == Usually::Credential) {
-        if let Some(value) = search.secret_variable(name)? {
-            candidates.push(Candidate::single(name, &value, search)?);
+    if let Some(value) = search.secret_variable(own.name)? {
+        let recognised = Recognised::from_value(&value, own.name, search)?;
+        let is_pem = matches!(recognised.shape, Shape::Pem(_));
+        candidates.push(Candidate { variable: *own, email: None, recognised });
+        // Of the others, a private key needs the e-mail alone.
+        if !is_pem {
+            return Ok(candidates.pop());
         }
     }
-    for (email, key) in pairs() {
-        match (search.variable(email)?, search.secret_variable(key)?) {
-            (None, None) => {}
-            (Some(address), Some(value)) => {
-                candidates.push(Candidate::pair(email, address, key, &value, search)?)
-            }
-            (Some(_), None) => {
-                return Err(half(email, key).hint(format!(
-                    "set {key} to the path of the account's key; {email} is the e-mail alone. A JSON key needs no \
-                     e-mail: put it into {OWN}"
-                )));
-            }
-            (None, Some(_)) => {
-                return Err(half(key, email).hint(format!(
-                    "set {email} to the service account's e-mail. A JSON key needs no e-mail: put its path into {OWN}"
-                )));
+    let has_own = !candidates.is_empty();
+    for variable in others {
+        let Some(value) = search.secret_variable(variable.name)? else { continue };
+        match email(&value) {
+            Some(address) => emails.push(Email { variable: *variable, address }),
+            None if has_own => {}
+            None => {
+                let recognised = Recognised::from_value(&value, variable.name, search)
+                    .map_err(|error| error_of(error, variable))?;
+                candidates.push(Candidate { variable: *variable, email: None, recognised });
             }
         }
     }
-    Ok(candidates)
+    let email = only_email(emails)?;
+    match (only_one(candidates)?, email) {
+        (Some(candidate), Some(email)) => candidate.with(email).map(Some),
+        (Some(candidate), None) => candidate.without_email().map(Some),
+        (None, Some(email)) => of_application_default(email, search).map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
-fn pairs() -> impl Iterator<Item = (&'static str, &'static str)> {
-    VARIABLES.iter().filter_map(|variable| match variable.usually {
-        Usually::EmailOfKeyIn(key) => Some((variable.name, key)),
-        _ => None,
-    })
+/// The e-mail that a value is, where it is one.
+fn email(value: &Secret) -> Option<String> {
+    let text = shape::unquoted(value.expose_secret());
+    (is_email(&text) && !text.contains(['/', '\\']) && !looks_like_credential(&text))
+        .then(|| text.to_string())
+}
+
+/// In the place of an e-mail, an e-mail is the likeliest to be meant.
+fn error_of(error: Error, variable: &Variable) -> Error {
+    let Usually::EmailOfKeyIn(key) = variable.usually else { return error };
+    if !error.message().ends_with(NOTHING_KNOWN) {
+        return error;
+    }
+    let name = variable.name;
+    Error::invalid("email", format!("{name} is set, but holds no e-mail, and no credential either")).hint(format!(
+        "set {name} to the account's e-mail, NAME@PROJECT.iam.gserviceaccount.com, and {key} to its key; or {name} to \
+         the whole JSON of the key, which needs no e-mail"
+    ))
+}
+
+fn only_email(mut emails: Vec<Email>) -> Result<Option<Email>, Error> {
+    let first = match emails.first() {
+        None => return Ok(None),
+        Some(first) => &first.address,
+    };
+    let Some(other) = emails.iter().find(|other| !same_email(&other.address, first)) else {
+        return Ok(Some(emails.swap_remove(0)));
+    };
+    let (one, two) = (emails[0].variable.name, other.variable.name);
+    Err(contradiction(format!("{one} is {first}, and {two} is {}", other.address))
+        .hint(format!("unset the one that is wrong, or set {OWN} to the JSON of the key, which beats both")))
+}
+
+/// Google's accounts do not differ in case.
+fn same_email(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
+}
+
+/// The one credential, where all that is set is one and the same.
+fn only_one(mut candidates: Vec<Candidate>) -> Result<Option<Candidate>, Error> {
+    let Some(first) = candidates.first() else { return Ok(None) };
+    if let Some(other) =
+        candidates.iter().find(|other| !other.recognised.shape.same_as(&first.recognised.shape))
+    {
+        return Err(contradiction(format!(
+            "{} and {} hold different credentials: {} and {}",
+            first.variable.name,
+            other.variable.name,
+            first.describe(),
+            other.describe()
+        ))
+        .hint(format!("unset the one that is wrong, or set {OWN}, which beats both")));
+    }
+    // Of the same key, the one that says whose it is.
+    let whole = candidates.iter().position(|candidate| !matches!(candidate.recognised.shape, Shape::Pem(_)));
+    Ok(Some(candidates.swap_remove(whole.unwrap_or(0))))
+}
+
+/// The key of an account whose e-mail is all that our variables hold, from the file that `GOOGLE_APPLICATION_CREDENTIALS` names.
+fn of_application_default(email: Email, search: &Search) -> Result<Candidate, Error> {
+    let Some(path) = search.path_variable(APPLICATION_DEFAULT) else { return Err(half_of(&email)) };
+    let working = search.host().environment.directory(Directory::Working).unwrap_or_default();
+    let path = path_in(&path, &working, APPLICATION_DEFAULT)?;
+    let content = Content::read(search, &path, APPLICATION_DEFAULT)?;
+    let recognised = Recognised::from_content(&content, APPLICATION_DEFAULT)?;
+    let variable = Variable { name: APPLICATION_DEFAULT, usually: Usually::Credential };
+    Candidate { variable, email: None, recognised }.with(email)
+}
+
+/// The error for an e-mail without its key.
+fn half_of(email: &Email) -> Error {
+    let name = email.variable.name;
+    let key = match email.variable.usually {
+        Usually::EmailOfKeyIn(key) => key,
+        _ => "EE_SA_CREDENTIALS_FILE",
+    };
+    half(name, key).hint(format!(
+        "set {key} to the key of {}: its path, JSON or PEM; {name} is the e-mail alone. A JSON key needs no e-mail: put it into \
+         {OWN}",
+        redact(&email.address)
+    ))
 }
 
 fn half(set: &str, missing: &str) -> Error {
     Error::invalid("half_pair", format!("{set} is set, and {missing}, which goes with it, is not"))
 }
 
-/// The one credential, where all that is set is one and the same.
-fn only_one(mut candidates: Vec<Candidate>) -> Result<Option<Candidate>, Error> {
-    let Some(other) = candidates.iter().skip(1).find(|other| !other.same_as(&candidates[0])) else {
-        return Ok(if candidates.is_empty() { None } else { Some(candidates.swap_remove(0)) });
-    };
-    let first = &candidates[0];
-    Err(Error::invalid(
-        "contradiction",
-        format!(
-            "{} and {} hold different credentials: {} and {}",
-            first.named,
-            other.named,
-            first.describe(),
-            other.describe()
-        ),
-    )
-    .hint(format!("unset the one that is wrong, or set {OWN}, which beats both")))
+fn contradiction(message: String) -> Error {
+    Error::invalid("contradiction", message)
 }
 
 impl Candidate {
-    fn single(name: &str, value: &Secret, search: &Search) -> Result<Self, Error> {
-        let recognised = Recognised::from_value(value, name, search)?;
-        if matches!(recognised.shape, Shape::Pem(_)) {
-            return Err(Error::invalid(
+    /// The credential with the e-mail in another variable, where it is of that account.
+    fn with(mut self, email: Email) -> Result<Self, Error> {
+        let (name, address, key) = (email.variable.name, &email.address, self.variable.name);
+        match &self.recognised.shape {
+            Shape::Pem(_) => {
+                self.email = Some(email);
+                Ok(self)
+            }
+            shape => match shape.principal() {
+                Some(account) if same_email(&account, address) => Ok(self),
+                Some(account) => Err(contradiction(format!(
+                    "{name} is {address}, and the key in {key} is of {}",
+                    redact(&account)
+                ))
+                .hint(format!("correct {name}, or set {key} to the key of {address}"))),
+                None => Err(contradiction(format!("{name} is {address}, and {key} holds {}", shape.name()))
+                    .hint(format!("unset {name}; or set {key} to the key of {address}"))),
+            },
+        }
+    }
+
+    /// The credential where there is no e-mail for it.
+    fn without_email(self) -> Result<Self, Error> {
+        let name = self.variable.name;
+        match (&self.recognised.shape, self.variable.usually) {
+            (Shape::Pem(_), Usually::KeyOf(email)) => Err(half(name, email).hint(format!(
+                "set {email} to the service account's e-mail. A JSON key needs no e-mail: put its path into {OWN}"
+            ))),
+            (Shape::Pem(_), _) => Err(Error::invalid(
                 "missing_field",
                 format!("{name} holds a private key alone, which does not say whose it is"),
             )
             .hint(format!(
-                "put the whole JSON of the key into {name}; or set {} to the e-mail and {} to the path of the PEM",
-                "EE_SERVICE_ACCOUNT", "EE_SA_CREDENTIALS_FILE"
-            )));
+                "put the whole JSON of the key into {name}; or set EE_SERVICE_ACCOUNT to the e-mail of its account: \
+                 the key may stay here, or be in EE_SA_CREDENTIALS_FILE"
+            ))),
+            _ => Ok(self),
         }
-        Ok(Self { named: name.to_owned(), email: None, recognised })
-    }
-
-    fn pair(email: &str, address: String, key: &str, value: &Secret, search: &Search) -> Result<Self, Error> {
-        // Somebody may have put the key here: what is no e-mail is not shown.
-        if !is_email(&address) {
-            return Err(Error::invalid("email", format!("{email} is set, but holds no e-mail")).hint(format!(
-                "set {email} to the account's e-mail, NAME@PROJECT.iam.gserviceaccount.com. A JSON key needs no \
-                 e-mail: put it into {OWN}, and unset {email} and {key}"
-            )));
-        }
-        let recognised = Recognised::from_value(value, key, search)?;
-        let in_key = match &recognised.shape {
-            Shape::Pem(_) => None,
-            Shape::Json(document) if document.credential_type() == Some("service_account") => {
-                document.text("client_email")?
-            }
-            _ => {
-                return Err(Error::invalid("wrong_type", format!("{key} holds no service account's key"))
-                    .hint(format!("set {key} to the path of the key of {address}")));
-            }
-        };
-        match in_key {
-            Some(actual) if actual != address => Err(Error::invalid(
-                "contradiction",
-                format!("{email} is {address}, and the key in {key} is of {}", redact(&actual)),
-            )
-            .hint(format!("correct {email}, or set {key} to the key of {address}"))),
-            _ => Ok(Self { named: format!("{email} and {key}"), email: Some(address), recognised }),
-        }
-    }
-
-    fn same_as(&self, other: &Self) -> bool {
-        self.principal() == other.principal() && self.recognised.shape.same_as(&other.recognised.shape)
-    }
-
-    /// The account's e-mail, where it says so.
-    fn principal(&self) -> Option<String> {
-        self.email.clone().or_else(|| self.recognised.shape.principal())
     }
 
     /// What it is, without a secret.
     fn describe(&self) -> String {
-        match self.principal() {
+        match self.recognised.shape.principal() {
             Some(email) => redact(&email),
             None => self.recognised.shape.name().to_owned(),
         }
@@ -198,12 +266,13 @@ impl Candidate {
                     token_uri: None,
                     place,
                     log_in: "ee-auth login --force",
+                    copy_again: None,
                 },
                 search.settings(),
             )?,
             Shape::AccessToken(token) => access_token::found(&token, &place, search.host().clock.now())?,
             Shape::Pem(pem) => service_account::found(
-                Key::from_pem(self.email.as_deref().unwrap_or_default(), &pem, &place)?,
+                Key::from_pem(self.email.as_ref().map_or("", |email| &email.address), &pem, &place)?,
                 search.scopes(),
                 None,
                 search.settings(),

@@ -7,16 +7,16 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ee_auth_core::host::Directory;
 use ee_auth_core::{Error, ExposeSecret, Search, Secret, looks_like_credential};
-use ee_auth_google::service_account::same_pem;
-use ee_auth_google::{Content, Document};
+use ee_auth_google::identify::unrecognised;
+use ee_auth_google::service_account::{check_pem, is_pem, same_pem};
+use ee_auth_google::{Content, Document, is_path};
 use zeroize::Zeroizing;
 
 /// What a value turned out to be.
 ///
-/// White space around it, a byte order mark and one pair of quotes do not count. Then the first of these that fits: JSON
-/// of any type that Google's libraries write, or the content of earthengine-api's file; a refresh token (`1//…`); an
-/// access token (`ya29.…`); a private key's PEM; the path of a file that holds any of these, relative to the working
-/// directory; base64 of any of these, wrapped or not, in either alphabet.
+/// White space around it, a byte order mark and one pair of quotes do not count. Then the first row of [`FORMS`] that fits;
+/// the path of a file that holds any of these, relative to the working directory; base64 of any of these, wrapped or not, in
+/// either alphabet.
 #[derive(Debug)]
 pub enum Shape {
     /// The JSON of a credential.
@@ -53,7 +53,11 @@ impl Shape {
     /// The account's e-mail, where it says so.
     pub fn principal(&self) -> Option<String> {
         match self {
-            Self::Json(document) => document.text("client_email").ok().flatten(),
+            Self::Json(document) => document.text("client_email").ok().flatten().or_else(|| {
+                // `…/serviceAccounts/EMAIL:generateAccessToken`, of an impersonation or a federation.
+                let url = document.text("service_account_impersonation_url").ok()??;
+                Some(url.rsplit_once('/')?.1.split(':').next()?.to_owned())
+            }),
             _ => None,
         }
     }
@@ -73,6 +77,45 @@ impl Shape {
         }
     }
 }
+
+/// A form in which a credential is written.
+pub struct Form {
+    /// What it is, for the documentation.
+    pub what: &'static str,
+    fits: fn(&str) -> bool,
+    take: fn(&str, &str) -> Result<Shape, Error>,
+}
+
+/// The forms that can be told without looking anywhere else, in the order in which they are tried.
+pub const FORMS: [Form; 4] = [
+    Form {
+        what: "JSON: a service account's key or another credential that Google's libraries write, or the file that \
+               `earthengine authenticate` stores",
+        // A template that nobody filled in begins with two.
+        fits: |text| text.starts_with('{') && !text.starts_with("{{"),
+        take: |text, place| Document::parse(text, place).map(Shape::Json),
+    },
+    Form {
+        what: "a refresh token, `1//…`, of Earth Engine's own OAuth client",
+        fits: |text| text.starts_with("1//") && is_word(text),
+        take: |text, _| Ok(Shape::RefreshToken(Secret::from(text))),
+    },
+    Form {
+        what: "an access token, `ya29.…`, which cannot be refreshed",
+        fits: |text| text.starts_with("ya29.") && is_word(text),
+        take: |text, _| Ok(Shape::AccessToken(Secret::from(text))),
+    },
+    Form {
+        what: "a private key in PEM, with or without certificates and other text around it; the account's e-mail is in \
+               another variable",
+        fits: is_pem,
+        take: |text, place| {
+            let pem = Secret::from(text);
+            check_pem(&pem, place)?;
+            Ok(Shape::Pem(pem))
+        },
+    },
+];
 
 /// A value that was recognised, and how.
 #[derive(Debug)]
@@ -111,10 +154,30 @@ impl Recognised {
         }
         Err(unknown(&text, name))
     }
+
+    /// What is in a file that `named_by` names.
+    ///
+    /// # Errors
+    /// As [`Recognised::from_value`].
+    pub fn from_content(content: &Content, named_by: &str) -> Result<Self, Error> {
+        let place = format!("{} ({named_by})", content.place());
+        let text = content.text()?;
+        match plain(text, &place)? {
+            Some(mut recognised) => {
+                if let Shape::Json(document) = recognised.shape {
+                    recognised.shape = Shape::Json(document.in_file(content.path()));
+                }
+                Ok(Self { warnings: content.warnings().to_vec(), ..recognised })
+            }
+            None => Err(unrecognised(&place, text.as_bytes(), KEY_OR_LOGIN)),
+        }
+    }
 }
 
+const KEY_OR_LOGIN: &str = "name the JSON of a service account's key, or the file that `ee-auth login` or `earthengine authenticate` writes";
+
 /// `text` without white space, a byte order mark and one pair of quotes around it.
-fn unquoted(text: &str) -> Zeroizing<String> {
+pub(crate) fn unquoted(text: &str) -> Zeroizing<String> {
     let bare = |text: &str| text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}').to_owned();
     let text = Zeroizing::new(bare(text));
     let inside = |quote: char| text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
@@ -131,37 +194,9 @@ fn unquoted(text: &str) -> Zeroizing<String> {
 
 /// What can be told without looking anywhere else.
 fn plain(text: &str, place: &str) -> Result<Option<Recognised>, Error> {
-    let shape = if text.starts_with('{') {
-        Shape::Json(json(text, place)?)
-    } else if text.starts_with("1//") && is_word(text) {
-        Shape::RefreshToken(Secret::from(text))
-    } else if text.starts_with("ya29.") && is_word(text) {
-        Shape::AccessToken(Secret::from(text))
-    } else if text.starts_with("-----BEGIN") {
-        Shape::Pem(Secret::from(text))
-    } else {
-        return Ok(None);
-    };
+    let Some(form) = FORMS.iter().find(|form| (form.fits)(text)) else { return Ok(None) };
+    let shape = (form.take)(text, place)?;
     Ok(Some(Recognised { shape, place: place.to_owned(), warnings: Vec::new() }))
-}
-
-/// JSON, mended where a shell or a form has put real line breaks into its strings.
-fn json(text: &str, place: &str) -> Result<Document, Error> {
-    Document::parse(text, place).or_else(|error| {
-        let mut mended = Zeroizing::new(String::with_capacity(text.len()));
-        let (mut in_string, mut escaped) = (false, false);
-        for c in text.chars() {
-            match c {
-                '\n' if in_string => mended.push_str("\\n"),
-                '\r' if in_string => {}
-                _ => mended.push(c),
-            }
-            in_string ^= c == '"' && !escaped;
-            escaped = c == '\\' && !escaped;
-        }
-        // What was wrong with the original is what a person can look at.
-        if *mended == text { Err(error) } else { Document::parse(&mended, place).map_err(|_| error) }
-    })
 }
 
 /// The credential in the file that `text` names, if there is such a file.
@@ -171,7 +206,7 @@ fn file(text: &str, place: &str, search: &Search) -> Result<Option<Recognised>, 
     if text.is_empty()
         || text.len() > 4096
         || text.chars().any(char::is_control)
-        || looks_like_credential(text)
+        || (looks_like_credential(text) && !is_path(text))
     {
         return Ok(None);
     }
@@ -180,22 +215,13 @@ fn file(text: &str, place: &str, search: &Search) -> Result<Option<Recognised>, 
         (Some(rest), Some(home)) => home.join(rest),
         _ => environment.directory(Directory::Working).unwrap_or_default().join(Path::new(text)),
     };
-    if search.host().files.status(&expanded).is_err() {
-        return Ok(None);
+    match search.host().files.status(&expanded) {
+        Ok(_) => {}
+        // It was named, so that it must not be passed over.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {}
+        Err(_) => return Ok(None),
     }
-    let Some(content) = Content::read_if_present(search, &expanded)? else { return Ok(None) };
-    let place = format!("{} ({place})", content.place());
-    match plain(content.text()?, &place)? {
-        Some(mut recognised) => {
-            if let Shape::Json(document) = recognised.shape {
-                recognised.shape = Shape::Json(document.in_file(content.path()));
-            }
-            Ok(Some(Recognised { warnings: content.warnings().to_vec(), ..recognised }))
-        }
-        None => Err(Error::invalid("unrecognised", format!("{place} holds no credential")).hint(
-            "name the JSON of a service account's key, or the file that `earthengine authenticate` writes",
-        )),
-    }
+    Recognised::from_content(&Content::read(search, &expanded, place)?, place).map(Some)
 }
 
 /// `text` decoded, where it is base64 in either alphabet, with or without line breaks and padding, of UTF-8 text.
@@ -225,32 +251,8 @@ fn is_word(text: &str) -> bool {
 
 /// The error for what was not recognised: what it looks like, and what is wanted. Nothing of it is shown.
 fn unknown(text: &str, name: &str) -> Error {
-    let looks_like = if is_word(text) && text.contains('@') {
-        "an e-mail address, without the key that goes with it"
-    } else if text.starts_with("4/") {
-        "an authorization code, which is no credential yet: it has to be exchanged where it was asked for"
-    } else if text.starts_with("GOCSPX-") || text.ends_with(".apps.googleusercontent.com") {
-        "a part of an OAuth client, which is no credential"
-    } else if text.starts_with("AIza") {
-        "an API key, which Earth Engine does not accept"
-    } else if text.starts_with('$') || text.contains("${{") || text.starts_with('%') {
-        "the name of a variable or secret that was not replaced by its value"
-    } else if text.starts_with("***") {
-        "the stars that CI systems print in place of a secret"
-    } else if is_word(text) && (text.contains(['/', '\\']) || text.ends_with(".json")) && text.len() < 4096 {
-        "a path, and there is no such file"
-    } else if ["eyJ", "ewo", "ew0K", "eyA"].iter().any(|start| text.starts_with(start)) {
-        "base64 of JSON that was cut off or damaged"
-    } else if text.contains("private_key") || text.contains("client_email") {
-        "a part of a service account's key, not the whole of it"
-    } else {
-        "nothing that ee-auth knows"
-    };
-    Error::invalid(
-        "unrecognised",
-        format!("{name} is set, but holds no credential: it looks like {looks_like}"),
-    )
-    .hint(format!(
+    let wanted = format!(
         "set {name} to the whole JSON of a service account's key, to base64 of it, or to the path of its file"
-    ))
+    );
+    unrecognised(name, text.as_bytes(), &wanted)
 }

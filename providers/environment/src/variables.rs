@@ -3,6 +3,10 @@
 /// The variable that overrides the others.
 pub const OWN: &str = "EE_AUTH_CREDENTIALS";
 
+/// The variable that names a file of credentials for all of Google's libraries. It belongs to the provider
+/// `application_default`; here it is read for the key of an account whose e-mail is in one of ours.
+pub const APPLICATION_DEFAULT: &str = "GOOGLE_APPLICATION_CREDENTIALS";
+
 /// A variable that may hold a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

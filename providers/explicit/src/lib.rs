@@ -38,8 +38,11 @@ impl Provider for Explicit {
                     Finding::from(access_token::found(token, place, search.host().clock.now()))
                 }
                 Some(Passed::CredentialJson(json)) => Finding::from(
-                    Document::parse(json.expose_secret(), place)
-                        .and_then(|document| credential::found(&document, search)),
+                    Document::parse(
+                        json.expose_secret().trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}'),
+                        place,
+                    )
+                    .and_then(|document| credential::found(&document, search)),
                 ),
                 Some(Passed::AuthorizationCode { code, verifier, redirect_uri }) => {
                     let code = Code {

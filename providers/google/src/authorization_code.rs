@@ -147,6 +147,7 @@ impl Redeemed {
             token_uri: None,
             place: "an authorization code passed by the caller".to_owned(),
             log_in: crate::credential::EARTH_ENGINE_LOGIN,
+            copy_again: None,
         };
         let found = authorized_user::found(login, settings)?;
         found.warnings.iter().for_each(|warning| log::warn!("{warning}"));

@@ -28,6 +28,8 @@ pub struct Login {
     pub place: String,
     /// The command that makes a new one, for when it has ended.
     pub log_in: &'static str,
+    /// What has to be done after that command, where the login is a copy of what it writes.
+    pub copy_again: Option<String>,
 }
 
 /// A login as something that was found. Tokens are asked with the scopes of its file, or with those of them that somebody
@@ -150,7 +152,16 @@ impl TokenSource for AuthorizedUser {
                 .add_scopes(self.scopes.iter().map(|scope| Scope::new(scope.to_owned())))
                 .request_async(&adapter)
                 .await;
-            adapter.into_outcome().map(|granted| granted.token)
+            let outcome = adapter.into_outcome().map(|granted| granted.token);
+            outcome.map_err(|error| match (&self.login.copy_again, error.next_step()) {
+                (Some(copy_again), Some(hint))
+                    if matches!(error.detail(), "invalid_grant" | "invalid_rapt") =>
+                {
+                    let hint = format!("{hint}; {copy_again}");
+                    error.hint(hint)
+                }
+                _ => error,
+            })
         })
     }
 

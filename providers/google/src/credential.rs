@@ -6,10 +6,11 @@ use ee_auth_core::{Error, Found, Scopes, Search, redact};
 
 use crate::authorized_user::{self, Login};
 use crate::external_account;
+use crate::identify::Identity;
 use crate::impersonated;
 use crate::impersonation::Impersonation;
 use crate::service_account::{self, Key};
-use crate::{Document, earth_engine_client};
+use crate::{Document, cloud_sdk, earth_engine_client};
 
 /// The credential in a document of any type that Google's libraries write.
 ///
@@ -34,20 +35,8 @@ fn found_within(document: &Document, search: &Search, depth: usize) -> Result<Fo
         }
         Some("gdch_service_account") => Err(gdch(place)),
         None if document.has("refresh_token") => earth_engine(document, search),
-        None if document.has("installed") || document.has("web") => Err(Error::invalid(
-            "type",
-            format!("{place} is an OAuth client, which is no credential by itself"),
-        )
-        .hint("name it as `login.client_file` in ee-auth.toml and log in with it")),
-        None => Err(Error::invalid(
-            "type",
-            format!(
-                "{place} has no `type`, and no `refresh_token` either: it is no \
-             credential that Google's libraries write"
-            ),
-        )
-        .hint("a service account's key, or the file that `earthengine authenticate` writes, is wanted")),
-        Some(other) => Err(unknown_type(place, other)),
+        Some(other) if document.identity().is_none() => Err(unknown_type(place, other)),
+        _ => Err(no_credential(document)),
     }
 }
 
@@ -86,7 +75,7 @@ fn impersonated_service_account(document: &Document, search: &Search, depth: usi
     document.require(&["source_credentials", "service_account_impersonation_url"], MAKE_AGAIN)?;
     let place = document.place();
     let (Some(source), Some(url)) =
-        (document.section("source_credentials")?, document.text("service_account_impersonation_url")?)
+        (document.object("source_credentials")?, document.text("service_account_impersonation_url")?)
     else {
         return Err(Error::internal("what was required is missing"));
     };
@@ -122,11 +111,28 @@ fn authorized_user(document: &Document, search: &Search) -> Result<Found, Error>
         client_id: document.text("client_id")?.unwrap_or_default(),
         client_secret: document.secret("client_secret")?,
         log_in: GCLOUD_LOGIN,
+        copy_again: copy_again(document, search),
         ..login(document, scopes_or_text(document)?)?
     };
     let mut found = authorized_user::found(login, search.settings())?;
     found.principal = document.text("account")?;
     with_common_fields(found, document, search)
+}
+
+/// What has to be done after gcloud's login, which writes gcloud's own file, for a login that is elsewhere.
+fn copy_again(document: &Document, search: &Search) -> Option<String> {
+    // Nothing is looked for there, so that it is not told as a place where a credential could have been.
+    let quiet = Search::new(search.host().clone(), search.settings().clone());
+    let own = cloud_sdk::application_default_file(&quiet).ok().flatten();
+    match (document.path(), own) {
+        (Some(path), Some(own)) if path == own => None,
+        (Some(path), Some(own)) => Some(format!(
+            "then copy {} to {} again, or unset the variable that names the copy",
+            own.display(),
+            path.display()
+        )),
+        _ => Some(format!("then copy application_default_credentials.json to {} again", document.place())),
+    }
 }
 
 /// A login as earthengine-api writes it: a client that is not named is Earth Engine's own.
@@ -217,6 +223,7 @@ fn login(document: &Document, scopes: Option<Scopes>) -> Result<Login, Error> {
         token_uri: document.text("token_uri")?,
         place: document.place().to_owned(),
         log_in: EARTH_ENGINE_LOGIN,
+        copy_again: None,
     })
 }
 
@@ -239,6 +246,35 @@ fn check_universe(document: &Document, search: &Search) -> Result<(), Error> {
         "if your organisation runs that universe, set `universe_domain = \"{named}\"` under `[security]` in \
          your own ee-auth.toml, and its addresses under `[endpoints]`"
     )))
+}
+
+/// The error for JSON that is something else.
+fn no_credential(document: &Document) -> Error {
+    const MEMBERS: [&str; 4] = ["type", "refresh_token", "client_email", "private_key"];
+    let place = document.place();
+    let error = |message: String| Error::invalid("type", message);
+    if let Some(Identity { what, help }) = document.identity() {
+        let error = error(format!("{place} is {what}"));
+        return error.hint(
+            help.unwrap_or("a service account's key, or the file that `ee-auth login` writes, is wanted"),
+        );
+    }
+    if let Some((name, right)) = document.near_miss(&MEMBERS) {
+        return error(format!("{place} has no `type`: its members are not named as Google names them")).hint(
+            format!(
+                "it has `{}`: Google writes `{right}`; download the file again, and use it unchanged",
+                redact(name)
+            ),
+        );
+    }
+    let has_key = document.has("private_key") && document.has("client_email");
+    error(format!(
+        "{place} has no `type`, and no `refresh_token` either: Google's libraries write no such credential"
+    ))
+    .hint(match has_key {
+        true => "add `\"type\": \"service_account\"`, or download the key again and use it unchanged",
+        false => "a service account's key, or the file that `earthengine authenticate` writes, is wanted",
+    })
 }
 
 fn unknown_type(place: &str, named: &str) -> Error {

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use ee_auth_core::{Error, Secret, redact};
+use ee_auth_core::{Error, Secret, nearest_name, redact};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
+use crate::identify;
+use crate::json_fault;
 use crate::service_account::same_pem;
 
 /// The object in a credential's JSON, and where it came from.
@@ -25,22 +28,32 @@ impl Document {
     /// The document in `text`, which came from `place`: a path, or words for a person.
     ///
     /// # Errors
-    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is no JSON object, is nested deeper than 128,
-    /// gives a key twice (which of them counts differs between programs), or has a control character in a value other
-    /// than a private key.
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is no JSON object, is nested deeper than 128, or
+    /// gives a key twice (which of them counts differs between programs). Line breaks that a shell or a form has put into
+    /// strings are taken for what they were before. What a member holds is looked at when it is asked for.
     pub fn parse(text: &str, place: &str) -> Result<Self, Error> {
-        let Value::Object(object) = parse_strictly(text, place)? else {
-            return Err(Error::invalid("json", format!("{place} holds JSON, but not a credential's object"))
-                .hint("a credential file begins with `{`; download or copy it again"));
+        let value = parse_strictly(text, place).or_else(|error| match mended(text) {
+            // What is wrong with the original is what a person can look at.
+            Some(mended) => parse_strictly(&mended, place).map_err(|_| error),
+            None => Err(error),
+        })?;
+        let Value::Object(object) = value else {
+            let looks_like = looks_like(text).map(|identity| format!(": it looks like {}", identity.what));
+            return Err(Error::invalid(
+                "json",
+                format!(
+                    "{place} holds JSON, but not a credential's object{}",
+                    looks_like.unwrap_or_default()
+                ),
+            )
+            .hint("a credential file begins with `{`; download or copy it again"));
         };
-        let document = Self {
+        Ok(Self {
             place: place.to_owned(),
             path: None,
             fields: object.into_iter().collect(),
             warnings: Vec::new(),
-        };
-        document.refuse_control_characters()?;
-        Ok(document)
+        })
     }
 
     /// The same document, which was read from the file at `path`.
@@ -83,13 +96,17 @@ impl Document {
     /// The text of a field; `None` where it is missing, null or empty.
     ///
     /// # Errors
-    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is something other than text.
+    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is something other than text, or holds a control
+    /// character, the line breaks of a private key aside.
     pub fn text(&self, field: &str) -> Result<Option<String>, Error> {
         if !self.has(field) {
             return Ok(None);
         }
-        match self.value_str(field) {
-            Some(text) => Ok(Some(text.trim().to_owned())),
+        match self.value_str(field).map(str::trim) {
+            Some(text) if field != "private_key" && text.contains(char::is_control) => {
+                Err(self.control_character(field))
+            }
+            Some(text) => Ok(Some(text.to_owned())),
             None => Err(self.wrong(field, "must be a string")),
         }
     }
@@ -112,7 +129,11 @@ impl Document {
             Some(Value::Array(items)) => {
                 let texts: Option<Vec<_>> =
                     items.iter().map(|item| item.as_str().map(str::to_owned)).collect();
-                texts.map(Some).ok_or_else(|| self.wrong(field, "must be an array of strings"))
+                let texts = texts.ok_or_else(|| self.wrong(field, "must be an array of strings"))?;
+                if texts.iter().any(|text| text.trim().contains(char::is_control)) {
+                    return Err(self.control_character(field));
+                }
+                Ok(Some(texts))
             }
             Some(_) => Err(self.wrong(field, "must be an array of strings")),
         }
@@ -128,30 +149,7 @@ impl Document {
             Some(Value::Object(object)) => {
                 let fields = object.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
                 let place = format!("{}, `{field}`", self.place);
-                let inner = Self { place, path: self.path.clone(), fields, warnings: Vec::new() };
-                inner.refuse_control_characters()?;
-                Ok(Some(inner))
-            }
-            Some(_) => Err(self.wrong(field, "must be an object")),
-        }
-    }
-
-    /// The object that a field is, as a document of its own; `None` where it is missing or null.
-    ///
-    /// # Errors
-    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it is something else, or holds a control character.
-    pub fn section(&self, field: &str) -> Result<Option<Self>, Error> {
-        match self.fields.get(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(object)) => {
-                let section = Self {
-                    place: format!("{}, `{field}`", self.place),
-                    path: self.path.clone(),
-                    fields: object.clone().into_iter().collect(),
-                    warnings: Vec::new(),
-                };
-                section.refuse_control_characters()?;
-                Ok(Some(section))
+                Ok(Some(Self { place, path: self.path.clone(), fields, warnings: Vec::new() }))
             }
             Some(_) => Err(self.wrong(field, "must be an object")),
         }
@@ -194,7 +192,12 @@ impl Document {
     ///
     /// # Errors
     /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid), code `missing_field`.
-    pub fn require(&self, fields: &[&str], hint: &str) -> Result<(), Error> {
+    pub fn require(&self, fields: &[&'static str], hint: &str) -> Result<(), Error> {
+        if let Some(damaged) =
+            fields.iter().find(|field| self.text(field).is_err_and(|error| error.detail() == CONTROL))
+        {
+            return Err(self.control_character(damaged));
+        }
         let missing: Vec<_> =
             fields.iter().filter(|field| !self.has(field)).map(|field| format!("`{field}`")).collect();
         let (last, others) = match missing.split_last() {
@@ -206,7 +209,14 @@ impl Document {
         } else {
             format!("{} and {last} are", others.join(", "))
         };
-        Err(Error::invalid("missing_field", format!("{}: {list} missing", self.place)).hint(hint))
+        let error = Error::invalid("missing_field", format!("{}: {list} missing", self.place));
+        let Some((name, right)) = self.near_miss(fields) else { return Err(error.hint(hint)) };
+        Err(error.hint(format!("it has `{}`: Google writes `{right}`", redact(name))))
+    }
+
+    /// What it is, where that is known and is no credential.
+    pub(crate) fn identity(&self) -> Option<identify::Identity> {
+        identify::of_members(&self.fields)
     }
 
     fn value_str(&self, field: &str) -> Option<&str> {
@@ -218,17 +228,19 @@ impl Document {
             .hint("the file has been changed by hand or by a program; download it again")
     }
 
-    fn refuse_control_characters(&self) -> Result<(), Error> {
-        let bad =
-            |value: &Value| value.as_str().is_some_and(|text| text.trim().chars().any(char::is_control));
-        match self.fields.iter().find(|(name, value)| *name != "private_key" && bad(value)) {
-            None => Ok(()),
-            Some((name, _)) => Err(Error::invalid(
-                "control_character",
-                format!("{}: `{}` holds a control character or line break", self.place, redact(name)),
-            )
-            .hint("a value was damaged when it was copied; download the file again")),
-        }
+    fn control_character(&self, field: &str) -> Error {
+        Error::invalid(CONTROL, format!("{}: `{field}` holds a control character or line break", self.place))
+            .hint("the value was damaged when it was copied; download the file again")
+    }
+
+    /// The member that is almost called one of `fields`.
+    pub(crate) fn near_miss(&self, fields: &[&'static str]) -> Option<(&str, &'static str)> {
+        let missing: Vec<_> = fields.iter().copied().filter(|field| !self.has(field)).collect();
+        // One that is right is not another that is wrong: `client_id` beside a missing `client_secret`.
+        let names = self.names().filter(|name| !fields.contains(name));
+        let mut near = names.filter_map(|name| Some((name, nearest_name(name, missing.iter().copied())?)));
+        near.next()
+            .and_then(|(name, near)| Some((name, missing.into_iter().find(|missing| *missing == near)?)))
     }
 }
 
@@ -260,9 +272,52 @@ fn parse_strictly(text: &str, place: &str) -> Result<Value, Error> {
             return Error::invalid("json", format!("{at}: the JSON is nested too deeply for a credential"))
                 .hint("this is no credential file; download it again");
         }
-        Error::invalid("json", format!("{at}: this is not JSON"))
-            .hint("a credential file begins with `{` and ends with `}`; download or copy it again")
+        if let Some(identity) = looks_like(text) {
+            let help = identity.help.map(|help| format!("{help}; or ")).unwrap_or_default();
+            return Error::invalid(
+                "json",
+                format!("{at}: this is not JSON: it looks like {}", identity.what),
+            )
+            .hint(format!("{help}download or copy it again"));
+        }
+        let fault = json_fault::at(text, error.line(), error.column(), &words);
+        let at = format!("{place}, line {}, column {}", fault.line, fault.column);
+        Error::invalid("json", format!("{at}: this is not JSON: {}", fault.what)).hint(fault.help)
     })
+}
+
+/// What a text is that is not meant to be JSON, where that is known.
+fn looks_like(text: &str) -> Option<identify::Identity> {
+    if text.starts_with('{') { None } else { identify::identify(text.as_bytes()) }
+}
+
+/// The code for a control character or line break in a value that is used.
+const CONTROL: &str = "control_character";
+
+/// JSON whose strings hold line breaks and tabs, as a shell or a form leaves them, with these escaped; and without the two
+/// characters `\\n` between members, where a program has escaped all line breaks of a file alike. `None` where there is
+/// nothing of the kind.
+fn mended(text: &str) -> Option<Zeroizing<String>> {
+    let escapable = text.chars().filter(|c| matches!(c, '\n' | '\r' | '\t')).count();
+    let mut mended = Zeroizing::new(String::with_capacity(text.len() + escapable));
+    let (mut in_string, mut escaped) = (false, false);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\n' if in_string => mended.push_str("\\n"),
+            '\t' if in_string => mended.push_str("\\t"),
+            '\r' if in_string => {}
+            '\\' if !in_string && matches!(rest.peek(), Some('n' | 'r' | 't')) => {
+                rest.next();
+                mended.push(' ');
+                continue;
+            }
+            _ => mended.push(c),
+        }
+        in_string ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+    }
+    (*mended != text).then_some(mended)
 }
 
 const TWICE: &str = "given twice: ";
@@ -349,11 +404,11 @@ mod tests {
             ("{\"a\":\"b", "invalid.truncated"),
             ("[]", "invalid.json"),
             ("hello", "invalid.json"),
+            ("[1, 2]", "invalid.json"),
+            ("null", "invalid.json"),
             ("{} {}", "invalid.json"),
             ("{\"a\":1,\"a\":2}", "invalid.duplicate_key"),
             ("{\"b\":{\"a\":1,\"a\":2}}", "invalid.duplicate_key"),
-            ("{\"a\":\"x\\r\\ny\"}", "invalid.control_character"),
-            ("{\"a\":\"x\\u0000y\"}", "invalid.control_character"),
         ] {
             assert_eq!(code(text), expected, "{text}");
         }
@@ -367,6 +422,49 @@ mod tests {
         let error = document.require(&["a", "b", "c", "d"], "again").unwrap_err();
         assert_eq!(error.message(), "key.json: `a`, `b` and `c` are missing");
         assert!(document.require(&["d"], "again").is_ok());
+    }
+
+    #[test]
+    fn a_control_character_counts_where_the_member_is_used() {
+        let document = Document::parse(
+            r#"{"a": "x\r\ny", "b": "x\u0000y", "c": "z", "private_key": "x\ny"}"#,
+            "key.json",
+        );
+        let document = document.unwrap();
+        for field in ["a", "b"] {
+            assert_eq!(document.text(field).unwrap_err().code(), "invalid.control_character");
+        }
+        assert_eq!(document.text("c").unwrap().as_deref(), Some("z"));
+        assert_eq!(document.text("private_key").unwrap().as_deref(), Some("x\ny"));
+    }
+
+    #[test]
+    fn line_breaks_that_a_shell_made_are_taken_back() {
+        for text in [
+            "{\"a\": \"x\ny\", \"b\": 1}",
+            "{\"a\": \"x\r\ny\", \"b\": 1}",
+            "{\\n  \"a\": \"x\\ny\",\\r\\n  \"b\": 1\\n}",
+        ] {
+            let document = Document::parse(text, "key.json").expect(text);
+            assert_eq!(document.fields["a"], Value::from("x\ny"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_is_almost_right_is_named() {
+        for name in ["clientEmail", "client-email", "client_emial", "Client_Email", "clientemail"] {
+            let document = Document::parse(&format!("{{\"{name}\": \"x\"}}"), "key.json").unwrap();
+            let error = document.require(&["client_email", "private_key"], "again").unwrap_err();
+            assert!(
+                error.next_step().unwrap().contains(&format!("`{name}`: Google writes `client_email`")),
+                "{error:?}"
+            );
+        }
+        let document = Document::parse(r#"{"client_id": "x"}"#, "key.json").unwrap();
+        assert_eq!(
+            document.require(&["client_id", "client_secret"], "again").unwrap_err().next_step(),
+            Some("again")
+        );
     }
 
     #[test]

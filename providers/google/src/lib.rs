@@ -2,6 +2,7 @@
 //!
 //! - [`Content`]: the content of a file or variable, as text.
 //! - [`Document`]: a credential's JSON, read with suspicion.
+//! - [`identify`]: what something is that is no credential, and what to do about it.
 //! - [`credential`]: what a document is, by its `type`, as something that was found.
 //! - [`service_account`]: a key that signs assertions (RFC 7523).
 //! - [`authorized_user`]: a refresh token (RFC 6749, section 6).
@@ -28,6 +29,7 @@ pub mod credential;
 pub mod executable_answer;
 pub mod external_account;
 pub mod id_token;
+pub mod identify;
 pub mod impersonated;
 pub mod impersonation;
 pub mod metadata_server;
@@ -41,9 +43,10 @@ mod adapter;
 mod content;
 mod document;
 mod iam_refusal;
+mod json_fault;
 mod rejection;
 
-pub use content::{Content, path_in};
+pub use content::{Content, is_path, path_in};
 pub use document::Document;
 
 /// Earth Engine's own OAuth client, as earthengine-api ships it (`oauth.py`). An installed application's secret is not

@@ -5,6 +5,7 @@ use url::Url;
 use url::form_urlencoded;
 
 use crate::authorization;
+use crate::identify::{Identity, identify};
 
 /// A code that was pasted, and what came with it.
 pub struct Pasted {
@@ -66,6 +67,12 @@ impl Pasted {
         ];
         if let Some((_, what)) = other.iter().find(|(start, _)| decoded.starts_with(start)) {
             return Err(nothing(&format!("what was pasted is {what}, not a code")));
+        }
+        // Google's codes have none but these.
+        if !decoded.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_-.~".contains(&b)) {
+            if let Some(Identity { what, .. }) = identify(decoded.as_bytes()) {
+                return Err(nothing(&format!("what was pasted looks like {what}; it is not a code")));
+            }
         }
         // RFC 6749, appendix A.11.
         if !decoded.bytes().all(|b| (0x21..=0x7e).contains(&b)) || decoded.len() > 2048 {

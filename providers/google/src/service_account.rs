@@ -28,6 +28,8 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// How long an assertion is valid: Google's longest.
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(3600);
 
+const DECRYPT: &str = "`openssl pkey -in KEY -out key.pem` takes the passphrase off; or make a new key of type JSON: \
+                       https://console.cloud.google.com/iam-admin/serviceaccounts";
 const NEW_KEY: &str = "make a new key of type JSON and use it unchanged: \
                        https://console.cloud.google.com/iam-admin/serviceaccounts";
 
@@ -216,28 +218,49 @@ impl TokenSource for ServiceAccount {
     }
 }
 
-/// The RSA key in `pem`, PKCS#8 or PKCS#1, however the line breaks were mangled on the way; and the digest of it.
+/// The RSA key in `pem`, PKCS #8 or PKCS #1, however the line breaks were mangled on the way; and the digest of it.
 fn key_pair(pem: &Secret, place: &str) -> Result<(RsaKeyPair, Digest), Error> {
-    let bad = |what: &str| {
-        Err(Error::invalid("private_key", format!("{place}: the private key {what}")).hint(NEW_KEY))
+    let bad = |what: &str, help: &str| {
+        Err(Error::invalid("private_key", format!("{place}: the private key {what}")).hint(help))
     };
-    let Some(mended) = mend(pem.expose_secret()) else {
-        return bad("is no PEM: it has no -----BEGIN …----- and -----END …----- lines that match");
+    let block = match private_key(pem.expose_secret()) {
+        Ok(block) => block,
+        Err(what) => return bad(what, NEW_KEY),
     };
-    if mended.starts_with("-----BEGIN ENCRYPTED") {
-        return bad("is encrypted with a passphrase; Google's keys are not");
-    }
-    let pair = match PrivateKeyDer::from_pem_slice(mended.as_bytes()) {
-        Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
-        Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
-        Ok(_) => return bad("is not an RSA key"),
-        Err(_) => return bad("is damaged: what stands between its BEGIN and END lines is no key"),
+    let pair = match block.label {
+        "ENCRYPTED PRIVATE KEY" => {
+            return bad("is encrypted with a passphrase; Google's keys are not", DECRYPT);
+        }
+        "RSA PRIVATE KEY" if block.is_encrypted() => {
+            return bad("is encrypted with a passphrase; Google's keys are not", DECRYPT);
+        }
+        "EC PRIVATE KEY" => return bad("is an EC key; a service account's is an RSA key", NEW_KEY),
+        "OPENSSH PRIVATE KEY" => return bad("is an SSH key, not one of Google's", NEW_KEY),
+        "PRIVATE KEY" | "RSA PRIVATE KEY" => match PrivateKeyDer::from_pem_slice(block.mended().as_bytes()) {
+            Ok(PrivateKeyDer::Pkcs8(der)) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
+            Ok(PrivateKeyDer::Pkcs1(der)) => RsaKeyPair::from_der(der.secret_pkcs1_der()),
+            _ => {
+                return bad("is damaged: what stands between its BEGIN and END lines is no key", NEW_KEY);
+            }
+        },
+        _ => return bad("is not an RSA key", NEW_KEY),
     };
     match pair {
-        Ok(pair) => Ok((pair, digest(&SHA256, mended.as_bytes()))),
-        Err(reason) if reason.to_string() == "TooSmall" => bad("has fewer than 2048 bits"),
-        Err(_) => bad("is damaged, or is not an RSA key"),
+        Ok(pair) => Ok((pair, digest(&SHA256, block.mended().as_bytes()))),
+        Err(reason) if reason.to_string() == "TooSmall" => bad("has fewer than 2048 bits", NEW_KEY),
+        Err(reason) if reason.to_string() == "WrongAlgorithm" => {
+            bad("is of another kind; a service account's is an RSA key", NEW_KEY)
+        }
+        Err(_) => bad("is damaged, or is not an RSA key", NEW_KEY),
     }
+}
+
+/// Makes sure that `pem` holds a key that can sign, before anything else is asked of it.
+///
+/// # Errors
+/// As [`Key::from_pem`].
+pub fn check_pem(pem: &Secret, place: &str) -> Result<(), Error> {
+    key_pair(pem, place).map(drop)
 }
 
 /// Whether `text` may be an account's e-mail. Deliberately wide: the point is to catch a key or a token in the
@@ -248,30 +271,98 @@ pub fn is_email(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_graphic() && !b"\"(),:;<>[\\]{}".contains(&b))
 }
 
-/// Whether both hold the same PEM, however its line breaks are written.
+/// Whether both hold the same private key in PEM, however its line breaks are written.
 pub fn same_pem(a: &str, b: &str) -> bool {
-    mend(a).is_some_and(|a| mend(b).is_some_and(|b| a == b))
+    match (private_key(a), private_key(b)) {
+        (Ok(a), Ok(b)) => *a.mended() == *b.mended(),
+        _ => false,
+    }
 }
 
-/// The first PEM block of `text` with its line breaks put right: `\n` written as two characters, breaks turned into
-/// spaces and carriage returns are what forms and shells make of them.
-fn mend(text: &str) -> Option<Zeroizing<String>> {
-    const BEGIN: &str = "-----BEGIN ";
-    const END: &str = "-----END ";
-    let after_begin = &text[text.find(BEGIN)? + BEGIN.len()..];
-    let (label, rest) = after_begin.split_once("-----")?;
-    let (body, after_end) = rest.split_once(END)?;
-    if !after_end.strip_prefix(label)?.starts_with("-----") {
-        return None;
+/// Whether `text` is a private key in PEM: perhaps with certificates and other text around it, as `openssl pkcs12` writes
+/// it, but not a piece of JSON.
+pub fn is_pem(text: &str) -> bool {
+    text.find(BEGIN).is_some_and(|at| {
+        !text[..at].contains(['{', '"'])
+            && text.match_indices(BEGIN).any(|(at, _)| {
+                let label = text[at + BEGIN.len()..].split("-----").next().unwrap_or_default();
+                label.ends_with("PRIVATE KEY") && label != "OPENSSH PRIVATE KEY"
+            })
+    })
+}
+
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
+
+/// A block of PEM.
+#[derive(Clone, Copy)]
+struct Block<'a> {
+    label: &'a str,
+    body: &'a str,
+}
+
+impl Block<'_> {
+    /// Whether the headers of a traditional key say so (RFC 1421, section 4.6).
+    fn is_encrypted(&self) -> bool {
+        self.body.contains("ENCRYPTED")
     }
-    // It becomes no longer but for three line breaks, so it never moves and leaves no copy behind.
-    let mut mended = Zeroizing::new(String::with_capacity(text.len() + 3));
-    mended.extend([BEGIN, label, "-----\n"]);
-    for line in body.split("\\r").flat_map(|part| part.split("\\n")) {
-        mended.extend(line.split(|c: char| c.is_whitespace() || c == '\\'));
+
+    /// The block with its line breaks put right: `\n` written as two characters, breaks turned into spaces and carriage
+    /// returns are what forms and shells make of them.
+    fn mended(&self) -> Zeroizing<String> {
+        let Self { label, body } = self;
+        // It never grows beyond this, so it never moves and leaves no copy behind.
+        let length = BEGIN.len() + END.len() + 2 * (label.len() + 6) + body.len() + 1;
+        let mut mended = Zeroizing::new(String::with_capacity(length));
+        mended.extend([BEGIN, label, "-----\n"]);
+        for line in body.split("\\r").flat_map(|part| part.split("\\n")) {
+            mended.extend(line.split(|c: char| c.is_whitespace() || c == '\\'));
+        }
+        mended.extend(["\n", END, label, "-----\n"]);
+        mended
     }
-    mended.extend(["\n", END, label, "-----\n"]);
-    Some(mended)
+}
+
+/// The one private key in a text, or what is wrong. What is outside the blocks does not count (RFC 7468, section 2), nor do
+/// certificates.
+fn private_key(text: &str) -> Result<Block<'_>, &'static str> {
+    let mut found: Option<Block<'_>> = None;
+    let mut saw_another = false;
+    let mut rest = text;
+    while let Some(at) = rest.find(BEGIN) {
+        let Some((label, after)) = rest[at + BEGIN.len()..].split_once("-----") else { break };
+        rest = after;
+        if label.len() > 64 || label.contains(char::is_control) {
+            continue;
+        }
+        let end = after.match_indices(END).find(|(end, _)| {
+            after[end + END.len()..].strip_prefix(label).is_some_and(|after| after.starts_with("-----"))
+        });
+        let Some((end, _)) = end else {
+            if label.ends_with("PRIVATE KEY") {
+                return Err(
+                    "is no PEM: it was cut off, and has no -----END …----- line that matches its -----BEGIN …-----",
+                );
+            }
+            continue;
+        };
+        let block = Block { label, body: &after[..end] };
+        rest = &after[end..];
+        if !label.ends_with("PRIVATE KEY") {
+            saw_another = true;
+            continue;
+        }
+        match &found {
+            Some(first) if *first.mended() != *block.mended() => {
+                return Err("is not the only one: several different ones are there. Keep the account's");
+            }
+            _ => found = Some(block),
+        }
+    }
+    found.ok_or(match saw_another {
+        true => "is missing: there is a certificate or public key, and no private key",
+        false => "is no PEM: it has no -----BEGIN …----- and -----END …----- lines that match",
+    })
 }
 
 #[cfg(test)]
@@ -288,11 +379,37 @@ mod tests {
             "-----BEGIN PRIVATE KEY----- AAAA BBBB -----END PRIVATE KEY-----",
             "-----BEGIN PRIVATE KEY-----\r\nAAAA\r\nBBBB\r\n-----END PRIVATE KEY-----\r\n",
         ] {
-            assert_eq!(mend(mangled).unwrap().as_str(), expected, "{mangled}");
+            assert_eq!(private_key(mangled).ok().unwrap().mended().as_str(), expected, "{mangled}");
         }
         for broken in ["", "AAAA", "-----BEGIN PRIVATE KEY-----\nAAAA", "-----BEGIN A-----\n-----END B-----"]
         {
-            assert!(mend(broken).is_none(), "{broken}");
+            assert!(private_key(broken).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn what_is_outside_the_key_does_not_count() {
+        let key = "-----BEGIN PRIVATE KEY-----\nAAAABBBB\n-----END PRIVATE KEY-----\n";
+        let certificate = "-----BEGIN CERTIFICATE-----\nCCCC\n-----END CERTIFICATE-----\n";
+        let bag = "Bag Attributes\n    friendlyName: privatekey\nKey Attributes: <No Attributes>\n";
+        for text in [
+            format!("{bag}{key}"),
+            format!("{certificate}{key}"),
+            format!("{key}{certificate}"),
+            format!("{bag}{certificate}{bag}{key}trailing text\n"),
+            format!("{key}{key}"),
+            format!("{bag}{key}").replace('\n', "\r\n"),
+            format!("{bag}{key}").replace('\n', " "),
+        ] {
+            assert!(is_pem(&text), "{text}");
+            assert_eq!(private_key(&text).ok().unwrap().mended().as_str(), key, "{text}");
+        }
+        let other = key.replace("AAAA", "DDDD");
+        assert!(private_key(&format!("{key}{other}")).is_err_and(|what| what.contains("several")));
+        assert!(private_key(certificate).is_err_and(|what| what.contains("certificate")));
+        assert!(private_key(&key[..40]).is_err_and(|what| what.contains("cut off")));
+        for text in [certificate, "{\"private_key\": \"-----BEGIN PRIVATE KEY-----\"}", "hello"] {
+            assert!(!is_pem(text), "{text}");
         }
     }
 

@@ -153,7 +153,7 @@ impl Plugin {
             SkipReason::InteractionRequired => self.login_hint(),
             _ => format!("see what {} needs to have a credential", self.transport.place()),
         };
-        Finding::Skipped(Skip { reason, message: self.words_of(refusal), hint: Some(hint) })
+        Finding::Skipped(Skip { hint: Some(hint), ..Skip::new(reason, self.words_of(refusal)) })
     }
 
     /// What makes its tokens differ from others, before [`TokenKey::complete`].

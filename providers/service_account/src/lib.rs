@@ -67,7 +67,7 @@ impl ServiceAccount {
     }
 
     fn key_in(&self, content: &Content, search: &Search) -> Result<Found, Error> {
-        if !content.text()?.starts_with("-----BEGIN") {
+        if !service_account::is_pem(content.text()?) {
             let document = content.document()?;
             let found = credential::service_account(&document, search, self.subject.clone())?;
             let in_file = document.text("client_email")?;

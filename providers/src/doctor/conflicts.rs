@@ -15,7 +15,6 @@ pub(super) const CHECK: Check = Check {
         &IN_KEYRING,
         &SCOPELESS_KEY,
         &GCLOUD_ACCOUNT,
-        &GEEMAP,
         &OTHERS,
         &BROKEN,
     ],
@@ -57,13 +56,6 @@ const GCLOUD_ACCOUNT: Rule = Rule {
               other programs. Here they, or gcloud and ee-auth, are different people",
     fix: "`gcloud config set account EMAIL`, or log the other one in again",
 };
-const GEEMAP: Rule = Rule {
-    name: "conflicts.geemap",
-    level: Level::Warning,
-    meaning: "geemap takes EARTHENGINE_TOKEN for a refresh token and writes it over the login in \
-              ~/.config/earthengine/credentials whenever a map is made",
-    fix: "put the credential into EE_AUTH_CREDENTIALS, and `unset EARTHENGINE_TOKEN`",
-};
 const OTHERS: Rule = Rule {
     name: "conflicts.others",
     level: Level::Note,
@@ -100,10 +92,6 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     if winner.kind.name == "application_default" && origin.contains("service account key") {
         let title = "plain ee.Initialize() is refused with the key in GOOGLE_APPLICATION_CREDENTIALS";
         findings.push(Finding::of(&SCOPELESS_KEY, title).at("GOOGLE_APPLICATION_CREDENTIALS"));
-    }
-    if examination.variable("EARTHENGINE_TOKEN").is_some() && login.is_some() {
-        let title = "geemap would write EARTHENGINE_TOKEN over the stored login";
-        findings.push(Finding::of(&GEEMAP, title).at("EARTHENGINE_TOKEN"));
     }
     #[cfg(feature = "gcloud")]
     if let Some(gcloud) = ee_auth_gcloud::active_account(&examination.search()) {

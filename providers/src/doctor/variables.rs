@@ -1,6 +1,7 @@
 //! Variables that are almost right.
 
 use ee_auth_config::KEYS;
+use ee_auth_core::nearest_name;
 
 use super::examination::Examination;
 use super::{Check, Finding, Level, Rule, Run};
@@ -8,7 +9,7 @@ use super::{Check, Finding, Level, Rule, Run};
 pub(super) const CHECK: Check = Check {
     name: "variables",
     summary: "Variables whose names are almost those that mean something",
-    rules: &[&MISSPELT, &UNKNOWN],
+    rules: &[&MISSPELT, &UNREAD, &EMPTY, &UNKNOWN],
     run: Run::Look(look),
 };
 
@@ -17,6 +18,18 @@ const MISSPELT: Rule = Rule {
     level: Level::Warning,
     meaning: "Nobody reads a variable of this name, and one of nearly the same means something",
     fix: "set the variable by its right name",
+};
+const UNREAD: Rule = Rule {
+    name: "variables.unread_credential",
+    level: Level::Warning,
+    meaning: "The variable is named after Earth Engine and holds a credential, and ee-auth does not read it",
+    fix: "put the credential into EE_AUTH_CREDENTIALS; the names that are read: docs/variables.md",
+};
+const EMPTY: Rule = Rule {
+    name: "variables.empty",
+    level: Level::Warning,
+    meaning: "The variable is set to nothing, which counts as unset: the command or secret that was to fill it gave nothing",
+    fix: "`unset` it, or look at what sets it: a secret of another name, a file that is not there",
 };
 const UNKNOWN: Rule = Rule {
     name: "variables.unknown",
@@ -33,11 +46,12 @@ const OWN: [&str; 5] =
 const SANDBOX: &str = "EE_AUTH_SANDBOX_";
 
 /// Other programs' variables that matter here.
-const FOREIGN: [&str; 12] = [
+const FOREIGN: [&str; 13] = [
     "GOOGLE_APPLICATION_CREDENTIALS",
     "GOOGLE_CLOUD_PROJECT",
     "GOOGLE_CLOUD_QUOTA_PROJECT",
     "EARTHENGINE_PROJECT",
+    "EE_PROJECT_ID",
     "CLOUDSDK_CONFIG",
     "CLOUDSDK_CORE_ACCOUNT",
     "CLOUDSDK_CORE_PROJECT",
@@ -50,13 +64,44 @@ const FOREIGN: [&str; 12] = [
 
 fn look(examination: &Examination<'_>) -> Vec<Finding> {
     let known = known();
-    let names = examination.host().environment.names();
+    let environment = &examination.host().environment;
+    let names = environment.names();
     let mut findings: Vec<_> = names.iter().filter_map(|name| of_name(name, &known)).collect();
+    let has_said = |findings: &[Finding], name: &str| {
+        findings.iter().any(|finding| finding.origin.as_deref() == Some(name))
+    };
+    #[cfg(feature = "environment")]
+    for unread in ee_auth_environment::unread(&examination.search()) {
+        if has_said(&findings, &unread.name) {
+            continue;
+        }
+        let rule = if unread.holds.is_some() { &UNREAD } else { &MISSPELT };
+        let fix = match unread.meant {
+            Some(meant) => format!("set {meant}, and `unset {}`", unread.name),
+            None => rule.fix.to_owned(),
+        };
+        findings.push(Finding::of(rule, unread.words()).fix(fix).at(&unread.name));
+    }
+    // `--ci` has a finding of its own, which knows what CI systems do.
+    for name in names.iter().filter(|name| !examination.ci && holds_credential(name)) {
+        let value = environment.variable_os(name).unwrap_or_default();
+        if value.to_str().is_some_and(|value| value.trim().is_empty()) {
+            findings.push(Finding::of(&EMPTY, format!("{name} is set and empty")).at(name));
+        }
+    }
     findings.sort_by(|one, other| one.title.cmp(&other.title));
     if findings.is_empty() {
         findings.push(Finding::ok(CHECK.name, "no name is almost right"));
     }
     findings
+}
+
+fn holds_credential(name: &str) -> bool {
+    #[cfg(feature = "environment")]
+    if ee_auth_environment::names().any(|known| known == name) {
+        return true;
+    }
+    name == "GOOGLE_APPLICATION_CREDENTIALS"
 }
 
 fn known() -> Vec<&'static str> {
@@ -72,14 +117,9 @@ fn of_name(name: &str, known: &[&str]) -> Option<Finding> {
         return None;
     }
     let upper = name.to_ascii_uppercase();
-    let near = known
-        .iter()
-        .map(|known| (strsim::osa_distance(&upper, known), known))
-        // Short names are near to too many others.
-        .filter(|(distance, known)| *distance * 6 <= known.len())
-        .min_by_key(|(distance, _)| *distance);
+    let near = nearest_name(name, known.iter().copied());
     match near {
-        Some((_, right)) => Some(
+        Some(right) => Some(
             Finding::of(&MISSPELT, format!("{name} is set, and nobody reads it: {right} is meant, perhaps"))
                 .fix(format!("set {right}, and `unset {name}`"))
                 .at(name),

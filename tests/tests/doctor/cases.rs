@@ -271,11 +271,6 @@ fn conflicts() -> Vec<Case> {
                 .with_variable("CLOUDSDK_CORE_ACCOUNT", "grace@example.com"),
             "gcloud config set account",
         ),
-        case(
-            "conflicts.geemap",
-            logged_in().with_variable("EARTHENGINE_TOKEN", "1//r"),
-            "EE_AUTH_CREDENTIALS",
-        ),
         case("conflicts.others", logged_in().with_file(ADC, ada), "--profile"),
         case("conflicts.broken", logged_in().with_variable(adc, "/no/such/file.json"), "unset it"),
     ]
@@ -354,6 +349,12 @@ fn surroundings() -> Vec<Case> {
             logged_in().with_variable("GOOGLE_APPLICATION_CREDENTIAL", "x"),
             "CREDENTIALS",
         ),
+        case(
+            "variables.unread_credential",
+            logged_in().with_variable("EE_ROBOT", key()),
+            "EE_AUTH_CREDENTIALS",
+        ),
+        case("variables.empty", logged_in().with_variable("EE_AUTH_CREDENTIALS", " "), "unset"),
         case(
             "variables.unknown",
             logged_in().with_variable("EE_AUTH_NONSENSE", "x"),

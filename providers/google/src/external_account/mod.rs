@@ -102,7 +102,7 @@ impl Federation {
 
 /// `service_account_impersonation.token_lifetime_seconds`.
 fn lifetime(document: &Document) -> Result<Option<Duration>, Error> {
-    let Some(options) = document.section("service_account_impersonation")? else { return Ok(None) };
+    let Some(options) = document.object("service_account_impersonation")? else { return Ok(None) };
     Ok(options.number("token_lifetime_seconds")?.map(Duration::from_secs))
 }
 

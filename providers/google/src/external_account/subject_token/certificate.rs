@@ -35,7 +35,7 @@ pub(super) struct Certificate {
 
 impl Certificate {
     pub(super) fn from_section(source: &Document, search: &Search) -> Result<Self, Error> {
-        let section = source.section("certificate")?;
+        let section = source.object("certificate")?;
         let section = section.ok_or_else(|| Error::internal("`certificate` was there a moment ago"))?;
         let place = section.place();
         let working = search.host().environment.directory(Directory::Working).unwrap_or_default();
@@ -116,7 +116,7 @@ impl Certificate {
         };
         let config = Document::parse(text, &place)?;
         let workload =
-            config.section("cert_configs")?.ok_or_else(none)?.section("workload")?.ok_or_else(none)?;
+            config.object("cert_configs")?.ok_or_else(none)?.object("workload")?.ok_or_else(none)?;
         let path = |field| match workload.text(field)? {
             Some(path) => path_in(Path::new(&path), &self.working, &place),
             None => Err(none()),

@@ -39,7 +39,7 @@ impl Executable {
         token_type: &str,
         search: &Search,
     ) -> Result<Self, Error> {
-        let section = source.section("executable")?;
+        let section = source.object("executable")?;
         let section = section.ok_or_else(|| Error::internal("`executable` was there a moment ago"))?;
         section.require(&["command"], NEW_FILE)?;
         let place = section.place();

@@ -21,7 +21,7 @@ pub enum Format {
 
 impl Format {
     pub(super) fn from_section(source: &Document) -> Result<Self, Error> {
-        let Some(format) = source.section("format")? else { return Ok(Self::Text) };
+        let Some(format) = source.object("format")? else { return Ok(Self::Text) };
         match format.text("type")?.as_deref() {
             None | Some("text") => Ok(Self::Text),
             Some("json") => {

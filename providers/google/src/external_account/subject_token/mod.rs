@@ -69,7 +69,7 @@ impl SubjectToken {
     ) -> Result<Self, Error> {
         const SOURCES: [&str; 5] = ["environment_id", "executable", "file", "url", "certificate"];
         let place = document.place();
-        let section = document.section("credential_source")?;
+        let section = document.object("credential_source")?;
         let Some(section) = section.filter(|section| section.names().next().is_some()) else {
             return Err(Error::invalid("missing_field", format!("{place}: `credential_source` is missing"))
                 .hint(NEW_FILE));

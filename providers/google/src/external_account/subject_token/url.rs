@@ -91,7 +91,7 @@ impl UrlSource {
         let place = source.place();
         let address = Address::new(&source.text("url")?.unwrap_or_default(), &format!("{place}, `url`"))?;
         let mut headers = Vec::new();
-        if let Some(section) = source.section("headers")? {
+        if let Some(section) = source.object("headers")? {
             for name in section.names() {
                 if !is_header_name(name) {
                     return Err(Error::invalid(
