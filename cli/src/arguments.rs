@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use ee_auth_serve::{Address, Isolate, Shell, Via};
 
 const STYLES: Styles = Styles::styled()
@@ -26,35 +26,6 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-impl Arguments {
-    /// Parses the words of a command line, of which the first is the program.
-    ///
-    /// clap defines every command, and gives each its own copy of the global flags, before it reads a word, which takes as
-    /// long as the rest of `ee-auth token` with a stored token. So only those are defined that a word names, as no other
-    /// can be meant, and `token`, which scripts call before each request, by itself. What is then not a command line, be it
-    /// for a mistake or for `--help`, is parsed with all of them.
-    ///
-    /// # Errors
-    /// A mistake, or a request for the help or the version.
-    pub(crate) fn parse_words(words: &[OsString]) -> Result<Self, clap::Error> {
-        let is_word = |name: &str| words.iter().any(|word| word == name);
-        let parse = |commands: Vec<clap::Command>| {
-            let all = Global::augment_args(clap::Command::new("ee-auth")).subcommands(commands);
-            all.try_get_matches_from(words).and_then(|matches| Self::from_arg_matches(&matches))
-        };
-        if is_word("token") {
-            if let Ok(arguments) = parse(vec![Token::augment_args(clap::Command::new("token"))]) {
-                return Ok(arguments);
-            }
-        }
-        let all = Command::augment_subcommands(clap::Command::default());
-        let named = all.get_subcommands().filter(|command| is_word(command.get_name())).cloned().collect();
-        // What follows takes its place in memory.
-        drop(all);
-        parse(named).or_else(|_| Self::try_parse_from(words))
-    }
 }
 
 const EXIT_STATUS: &str = "\
@@ -464,34 +435,12 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsString;
-
-    use clap::{CommandFactory, Parser};
+    use clap::CommandFactory;
 
     use super::Arguments;
 
     #[test]
     fn the_definitions_agree_with_each_other() {
         Arguments::command().debug_assert();
-    }
-
-    /// What the quick ways of parsing make of a line is what the whole definition makes of it.
-    #[test]
-    fn what_is_parsed_quickly_is_parsed_alike() {
-        let lines = "token|token --format json|-q token --min-ttl 5m|--project a token --project b|token -v -v|token -v -q\
-            |--profile login token|--profile token|--profile token login|--config exec token --no-cache|token --id-token\
-            |token --id-token --audience A|token login|token --min-ttl|token --format never|exec token|exec -- token -h\
-            |exec -- login|man token|help token|-- token|token -- x|token -V|-V token|-vh token|token --help|tok|login|status -v\
-            |set-project token|set-project exec|plugin check token|logout --revoke --profile serve|--color always explain|";
-        let show = |parsed: Result<Arguments, clap::Error>| match parsed {
-            Ok(arguments) => format!("{arguments:?}"),
-            Err(error) => format!("{:?} {error}", error.kind()),
-        };
-        for line in lines.split('|') {
-            let words: Vec<OsString> =
-                ["ee-auth"].into_iter().chain(line.split_whitespace()).map(OsString::from).collect();
-            let quick = show(Arguments::parse_words(&words));
-            assert_eq!(quick, show(Arguments::try_parse_from(&words)), "ee-auth {line}");
-        }
     }
 }

@@ -8,6 +8,7 @@ mod output;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use clap::Parser;
 use clap::error::ErrorKind;
 use ee_auth::{Error, Outcome, looks_like_credential};
 
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
     }
     // Held to the end: what it starts, and what lies on the disk for a moment, goes with it.
     let _end = ee_auth_host::EndOfProcess::watch();
-    let arguments = match Arguments::parse_words(&words) {
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
         Err(error) => return without_arguments(&error, &words),
     };

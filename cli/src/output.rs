@@ -186,7 +186,7 @@ pub(crate) fn attempt_json(attempt: &ee_auth::Attempt) -> Value {
         }
         AttemptOutcome::Failed { error, .. } => (
             "failed",
-            Some(error.code()),
+            Some(error.code().to_string()),
             Some(error.message().to_owned()),
             error.next_step().map(str::to_owned),
         ),

@@ -1,146 +1,114 @@
 //! What went wrong, said so that a person can act on it.
 
+mod code;
+mod kind;
+
 use std::fmt;
 use std::sync::Arc;
 
 use crate::chain::Attempt;
 
-/// The ways in which a chain, a provider or an exchange ends without a token.
+pub use code::{Code, Detail, NotACode};
+pub use kind::ErrorKind;
+
+/// An error for a person: what failed, where, what was found and expected; and, apart from it, what to do next.
 ///
-/// The program's exit status is [`Outcome::exit_status`]; the name is the first part of an error's code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// Every provider was asked and none had a credential.
-    NotFound,
-    /// A credential could be had only by asking a person, and none may be asked.
-    InteractionRequired,
-    /// Something that a person wrote is wrong: a malformed file, a missing field, a bad option.
-    Invalid,
-    /// The other side looked at the credential and said no.
-    Rejected,
-    /// The other side could not be reached, or did not answer as it should.
-    Unavailable,
-    /// A file, host, plugin or project that nobody with the right to do so has vouched for.
-    Untrusted,
-    /// A plugin's answer breaks the protocol.
-    Protocol,
-    /// The command line was wrong.
-    Usage,
-    /// Anything else: a bug, or a machine out of resources.
-    Internal,
-}
-
-impl Outcome {
-    /// The name used in configuration (`on.unavailable`), in JSON and as the first part of an error's code.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NotFound => "not_found",
-            Self::InteractionRequired => "interaction_required",
-            Self::Invalid => "invalid",
-            Self::Rejected => "rejected",
-            Self::Unavailable => "unavailable",
-            Self::Untrusted => "untrusted",
-            Self::Protocol => "protocol",
-            Self::Usage => "usage",
-            Self::Internal => "internal",
-        }
-    }
-
-    /// The exit status of the program when this is how it ends.
-    ///
-    /// ```
-    /// use ee_auth_core::Outcome;
-    /// assert_eq!(Outcome::NotFound.exit_status(), 4);
-    /// assert_eq!(Outcome::Untrusted.exit_status(), 7);
-    /// ```
-    pub const fn exit_status(self) -> u8 {
-        match self {
-            Self::Internal => 1,
-            Self::Usage => 2,
-            Self::Invalid => 3,
-            Self::NotFound | Self::InteractionRequired => 4,
-            Self::Rejected => 5,
-            Self::Unavailable => 6,
-            Self::Untrusted => 7,
-            Self::Protocol => 8,
-        }
-    }
-
-    /// The failures of finding that `on.<outcome> = "continue"` may name.
-    pub const FAILURES: [Self; 5] =
-        [Self::Invalid, Self::Rejected, Self::Unavailable, Self::Untrusted, Self::Protocol];
-}
-
-/// An error for a person: what was tried, where, what was wrong; and, apart from it, what to do next.
+/// Cheap to clone: one failed exchange answers every caller that waited for it. It never holds a secret: text from outside
+/// passes through [`redact`](crate::redact) before it becomes part of an error.
 ///
-/// Cheap to clone: one failed exchange is the answer to everyone who waited for it. It never holds a secret: whoever
-/// makes one from somebody else's words passes them through [`redact`](crate::redact).
+/// `{}` prints the message, `{:#}` the help and the causes on lines of their own, and `{:?}` all of that with the code, so that
+/// an error returned from `main` is readable.
 ///
 /// ```
-/// use ee_auth_core::{Error, Outcome};
-/// let error = Error::invalid("missing_field", "reading key.json: `client_email` is missing")
-///     .hint("download the key again: https://console.cloud.google.com/iam-admin/serviceaccounts");
-/// assert_eq!(error.outcome(), Outcome::Invalid);
+/// use ee_auth_core::{Detail, Error, ErrorKind};
+/// let error = Error::invalid(Detail::MissingField, "key.json: `client_email` is missing")
+///     .with_help("download the key again: https://console.cloud.google.com/iam-admin/serviceaccounts");
+/// assert_eq!(error.kind(), ErrorKind::Invalid);
 /// assert_eq!(error.code(), "invalid.missing_field");
+/// assert_eq!(error.to_string(), "key.json: `client_email` is missing");
+/// assert!(format!("{error:#}").contains("\nhelp: download the key again"));
 /// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    outcome: Outcome,
-    detail: &'static str,
+    kind: ErrorKind,
+    detail: Detail,
     message: String,
-    hint: Option<String>,
+    help: Option<String>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     provider: Option<String>,
     attempts: Vec<Attempt>,
     rendered: Option<String>,
 }
 
 impl Error {
-    /// An error with an outcome, the more precise code after the dot (may be empty), and what happened.
-    pub fn new(outcome: Outcome, detail: &'static str, message: impl Into<String>) -> Self {
+    /// Makes an error of a kind, with what exactly went wrong (`""` where the kind says it all) and the message.
+    pub fn new(kind: ErrorKind, detail: impl Into<Detail>, message: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
-            outcome,
-            detail,
+            kind,
+            detail: detail.into(),
             message: message.into(),
-            hint: None,
+            help: None,
+            source: None,
             provider: None,
             attempts: Vec::new(),
             rendered: None,
         }))
     }
 
-    /// [`Outcome::Invalid`].
-    pub fn invalid(detail: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Outcome::Invalid, detail, message)
+    /// Makes an error of [`ErrorKind::Invalid`].
+    pub fn invalid(detail: impl Into<Detail>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, detail, message)
     }
 
-    /// [`Outcome::Rejected`].
-    pub fn rejected(detail: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Outcome::Rejected, detail, message)
+    /// Makes an error of [`ErrorKind::Rejected`].
+    pub fn rejected(detail: impl Into<Detail>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Rejected, detail, message)
     }
 
-    /// [`Outcome::Unavailable`].
-    pub fn unavailable(detail: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Outcome::Unavailable, detail, message)
+    /// Makes an error of [`ErrorKind::Unavailable`].
+    pub fn unavailable(detail: impl Into<Detail>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unavailable, detail, message)
     }
 
-    /// [`Outcome::Untrusted`].
-    pub fn untrusted(detail: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Outcome::Untrusted, detail, message)
+    /// Makes an error of [`ErrorKind::Untrusted`].
+    pub fn untrusted(detail: impl Into<Detail>, message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Untrusted, detail, message)
     }
 
-    /// [`Outcome::Internal`].
+    /// Makes an error of [`ErrorKind::Internal`].
     pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(Outcome::Internal, "", message)
+        Self::new(ErrorKind::Internal, "", message)
     }
 
-    /// The same error with what to do next, in place of what it said before.
+    /// Returns the same error with what to do next; replaces earlier help.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.inner().hint = Some(hint.into());
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.inner().help = Some(help.into());
+        self
+    }
+
+    /// As [`Error::with_help`].
+    #[must_use]
+    #[doc(hidden)]
+    pub fn hint(self, help: impl Into<String>) -> Self {
+        self.with_help(help)
+    }
+
+    /// Returns the same error with the error that caused it, whose text holds no secret.
+    #[must_use]
+    pub fn with_source(mut self, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        self.inner().source = Some(Arc::new(source));
+        self
+    }
+
+    /// Returns the same error of another kind or with another code, as where a plugin's failure becomes ours.
+    #[must_use]
+    pub fn with_code(mut self, kind: ErrorKind, detail: impl Into<Detail>) -> Self {
+        let inner = self.inner();
+        (inner.kind, inner.detail) = (kind, detail.into());
         self
     }
 
@@ -178,32 +146,48 @@ impl Error {
         Arc::make_mut(&mut self.0)
     }
 
-    /// How it ended.
-    pub fn outcome(&self) -> Outcome {
-        self.0.outcome
+    /// Returns the kind: what a caller decides by.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
     }
 
-    /// The outcome's name, with a more precise code after a dot where there is one: `rejected.invalid_grant`.
-    pub fn code(&self) -> String {
-        match self.0.detail {
-            "" => self.0.outcome.name().to_owned(),
-            detail => format!("{}.{detail}", self.0.outcome.name()),
-        }
+    /// As [`Error::kind`].
+    #[doc(hidden)]
+    pub fn outcome(&self) -> ErrorKind {
+        self.kind()
     }
 
-    /// The part of [`Error::code`] after the dot; empty where there is none.
-    pub fn detail(&self) -> &'static str {
-        self.0.detail
+    /// Returns the stable code: the kind's name, and a more precise one after a dot: `rejected.invalid_grant`.
+    pub fn code(&self) -> Code {
+        Code::new(self.0.kind, self.0.detail.clone())
     }
 
-    /// What was tried, where, and what was wrong.
+    /// Returns what exactly went wrong; its name is empty where the kind says it all.
+    pub fn detail(&self) -> &Detail {
+        &self.0.detail
+    }
+
+    /// Returns what failed, where, what was found and what was expected.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What to do next.
+    /// Returns what to do next.
+    pub fn help(&self) -> Option<&str> {
+        self.0.help.as_deref()
+    }
+
+    /// As [`Error::help`].
+    #[doc(hidden)]
     pub fn next_step(&self) -> Option<&str> {
-        self.0.hint.as_deref()
+        self.help()
+    }
+
+    /// Whether the same call may succeed later without a change: the network or the other side failed.
+    pub fn is_transient(&self) -> bool {
+        let needs_a_change =
+            matches!(self.0.detail, Detail::Tls | Detail::Proxy | Detail::Client | Detail::Redirected);
+        self.0.kind == ErrorKind::Unavailable && !needs_a_change
     }
 
     /// The name of the provider that failed.
@@ -224,19 +208,69 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(&self.0.message)?;
+        if !f.alternate() {
+            return Ok(());
+        }
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, "\ncaused by: {error}")?;
+            cause = error.source();
+        }
+        match self.help() {
+            Some(help) => write!(f, "\nhelp: {help}"),
+            None => Ok(()),
+        }
     }
 }
 
+/// What `main` prints of an error that it returns.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("code", &self.code())
-            .field("provider", &self.0.provider)
-            .field("message", &self.0.message)
-            .field("hint", &self.0.hint)
-            .finish()
+        if let Some(provider) = self.provider() {
+            write!(f, "{provider}: ")?;
+        }
+        write!(f, "{self:#} [{}]", self.code())
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        let source = self.0.source.as_deref()?;
+        Some(source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn the_alternate_form_has_causes_and_help_on_lines_of_their_own() {
+        let cause = io::Error::new(io::ErrorKind::StorageFull, "no space left on device");
+        let error =
+            Error::internal("cannot write cache/token").with_source(cause).with_help("free some space");
+        assert_eq!(error.to_string(), "cannot write cache/token");
+        assert_eq!(
+            format!("{error:#}"),
+            "cannot write cache/token\ncaused by: no space left on device\nhelp: free some space"
+        );
+        assert!(error.source().is_some_and(|source| source.is::<io::Error>()));
+    }
+
+    #[test]
+    fn an_error_returned_from_main_is_readable() {
+        let error = Error::rejected(Detail::InvalidGrant, "the login has ended").of_provider("persistent");
+        assert_eq!(format!("{error:?}"), "persistent: the login has ended [rejected.invalid_grant]");
+    }
+
+    #[test]
+    fn only_what_passes_by_itself_is_transient() {
+        assert!(Error::unavailable(Detail::Timeout, "").is_transient());
+        assert!(!Error::unavailable(Detail::Tls, "").is_transient());
+        assert!(!Error::rejected(Detail::InvalidGrant, "").is_transient());
+    }
+}

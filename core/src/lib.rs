@@ -38,7 +38,9 @@ pub mod retry;
 pub use chain::{Attempt, AttemptOutcome, Chain, Expectation, Member, Resolution};
 pub use credential::Credential;
 pub use endpoints::Endpoints;
-pub use error::{Error, Outcome};
+#[doc(hidden)]
+pub use error::ErrorKind as Outcome;
+pub use error::{Code, Detail, Error, ErrorKind, NotACode};
 pub use found::{Exchange, Found, TokenSource};
 pub use host::{BoxFuture, Host};
 pub use id_token::IdToken;

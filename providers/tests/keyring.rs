@@ -102,7 +102,7 @@ fn nobody_is_sent_to_a_page_while_the_keyring_takes_nothing() {
         let fake = machine();
         fake.break_keyring(Some(kind));
         let error = log_in(&fake).unwrap_err();
-        assert!(error.code().starts_with("unavailable.keyring_"), "{error:?}");
+        assert!(error.code().to_string().starts_with("unavailable.keyring_"), "{error:?}");
         assert_eq!((fake.shown().len(), fake.requests().len(), fake.changes().len()), (0, 0, 0));
         for failed in [
             resolver(&fake).resolve().unwrap_err(),

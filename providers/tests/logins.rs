@@ -105,7 +105,7 @@ fn a_mode_that_is_named_is_the_one() {
     for (mode, said) in [("netbook", "no login mode"), ("localhost:x", "no port"), ("persistent", "no login")]
     {
         let error = named(mode);
-        assert_eq!((error.outcome(), error.detail()), (Outcome::Usage, "mode"));
+        assert_eq!((error.outcome(), error.detail().name()), (Outcome::Usage, "mode"));
         assert!(error.message().contains(said), "{error}");
     }
 }
@@ -225,7 +225,7 @@ fn the_second_pass_holds_what_it_got_against_expect() {
     };
     let fake = google(Fake::new().with_person([CODE]));
     let error = second_pass(&fake, &config("another-project"), true).unwrap_err();
-    assert_eq!((error.code().as_str(), error.provider()), ("rejected.unexpected", Some("page")));
+    assert_eq!((error.code(), error.provider()), ("rejected.unexpected".parse().unwrap(), Some("page")));
     assert_eq!(error.attempts().len(), 1);
 }
 

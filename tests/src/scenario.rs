@@ -311,7 +311,7 @@ fn compare_credential(credential: &Credential, token: &Token, expect: &Expected,
 }
 
 fn compare_error(error: &Error, expect: &Expected, differs: &mut Differs<'_>) {
-    if expect.code.as_ref() != Some(&error.code()) {
+    if expect.code.as_ref() != Some(&error.code().to_string()) {
         differs("code", &expect.code, &error.code());
     }
     if expect.provider.is_some() && expect.provider.as_deref() != error.provider() {

@@ -1,6 +1,6 @@
 //! What is wrong with a library, and how the process that runs it tells the one that asked.
 
-use ee_auth_core::{Error, Outcome};
+use ee_auth_core::{Detail, Error, Outcome};
 use serde_json::{Value, json};
 
 const AUTHOR: &str = "this is a fault of the plugin; `ee-auth plugin check` says what its author has to mend";
@@ -15,36 +15,6 @@ pub(crate) fn breach(detail: &'static str, message: impl Into<String>) -> Error 
 pub(crate) fn unusable(detail: &'static str, message: impl Into<String>) -> Error {
     Error::invalid(detail, message).hint("name a library in `path` that was built for this machine")
 }
-
-/// The codes that faults have after the dot: the only ones that cross from one process to the other.
-const DETAILS: [&str; 26] = [
-    "architecture",
-    "create",
-    "crash",
-    "encoding",
-    "exit",
-    "instance",
-    "library",
-    "link",
-    "magic",
-    "manifest",
-    "memory",
-    "no_file",
-    "no_such_file",
-    "owner",
-    "path",
-    "permissions",
-    "sha256",
-    "silent",
-    "size",
-    "status",
-    "symbol",
-    "timeout",
-    "too_large",
-    "trailing",
-    "two_answers",
-    "version",
-];
 
 /// The outcomes that cross.
 const OUTCOMES: [Outcome; 4] = [Outcome::Protocol, Outcome::Invalid, Outcome::Untrusted, Outcome::Internal];
@@ -65,7 +35,7 @@ pub(crate) fn from_line(line: &[u8]) -> Option<Error> {
     let line: Value = serde_json::from_slice(line.trim_ascii()).ok()?;
     let fault = line.as_object().filter(|line| line.len() == 1)?.get("fault")?;
     let outcome = OUTCOMES.into_iter().find(|outcome| fault["outcome"] == outcome.name())?;
-    let detail = DETAILS.into_iter().find(|detail| fault["detail"] == *detail).unwrap_or_default();
+    let detail = Detail::from(fault["detail"].as_str().unwrap_or_default().to_owned());
     let error = Error::new(outcome, detail, ee_auth_core::redact(fault["message"].as_str()?));
     Some(match fault["hint"].as_str() {
         Some(hint) => error.hint(ee_auth_core::redact(hint)),
@@ -83,7 +53,7 @@ mod tests {
         let crossed = from_line(to_line(&error).as_bytes()).unwrap();
         assert_eq!(
             (crossed.code(), crossed.message(), crossed.next_step()),
-            ("protocol.magic".to_owned(), "it is no plugin", Some(AUTHOR))
+            ("protocol.magic".parse().unwrap(), "it is no plugin", Some(AUTHOR))
         );
         for line in [
             "",

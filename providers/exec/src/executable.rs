@@ -297,7 +297,7 @@ fn undeclared_events() -> Error {
 fn with_complaint(error: Error, stderr: &str, secrets: &[Secret]) -> Error {
     let Some(complaint) = words::complaint(stderr, secrets) else { return error };
     let message = format!("{}; on standard error it says: {complaint}", error.message());
-    let same = Error::new(error.outcome(), error.detail(), message);
+    let same = Error::new(error.outcome(), error.detail().clone(), message);
     match error.next_step() {
         Some(hint) => same.hint(hint),
         None => same,

@@ -223,7 +223,7 @@ fn answers_that_make_no_sense_are_no_tokens() {
         let fake = machine().with_output(0, stdout.clone(), "");
         let error = exchange(&found(&fake), &fake).unwrap_err();
         assert!(
-            ["unavailable.malformed", "unavailable.expired"].contains(&error.code().as_str()),
+            ["unavailable.malformed", "unavailable.expired"].contains(&error.code().to_string().as_str()),
             "{stdout}"
         );
         assert!(error.next_step().is_some());

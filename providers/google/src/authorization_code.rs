@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ee_auth_core::retry::Repeat;
 use ee_auth_core::{
-    BoxFuture, Error, Exchange, ExposeSecret, Found, Grant, OAuthClient, Scopes, Secret, Settings, Token,
-    TokenSource,
+    BoxFuture, Detail, Error, Exchange, ExposeSecret, Found, Grant, OAuthClient, Scopes, Secret, Settings,
+    Token, TokenSource,
 };
 use oauth2::basic::BasicClient;
 use oauth2::{AuthType, AuthorizationCode, ClientId, ClientSecret, PkceCodeVerifier, RedirectUrl, TokenUrl};
@@ -190,7 +190,7 @@ impl TokenSource for Redeemed {
                 }
                 Err(error) => {
                     // Nothing was sent, so it is as good as before.
-                    if matches!(error.detail(), "connect" | "tls" | "client") {
+                    if matches!(error.detail(), Detail::Connect | Detail::Tls | Detail::Client) {
                         *self.state() = State::Unused;
                     }
                     Err(error)

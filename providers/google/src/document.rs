@@ -394,7 +394,7 @@ mod tests {
     use super::*;
 
     fn code(text: &str) -> String {
-        Document::parse(text, "the test").expect_err("it should be refused").code()
+        Document::parse(text, "the test").expect_err("it should be refused").code().to_string()
     }
 
     #[test]

@@ -222,7 +222,10 @@ fn the_page_tells_how_the_exchange_ended() {
 fn a_wait_has_an_end_that_says_what_came() {
     let fake = Fake::new().with_watcher();
     let error = log_in(&fake).unwrap_err();
-    assert_eq!((error.code().as_str(), error.outcome().exit_status()), ("unavailable.timeout", 6));
+    assert_eq!(
+        (error.code().to_string().as_str(), error.outcome().exit_status()),
+        ("unavailable.timeout", 6)
+    );
     assert_eq!(error.message(), "no browser came back to http://localhost:8085 within 10m");
     assert!(error.next_step().unwrap().contains("--mode notebook"));
     assert_eq!(fake.sleeps(), [Duration::from_secs(600)]);

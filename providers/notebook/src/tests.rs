@@ -203,11 +203,11 @@ fn what_is_no_code_is_asked_for_again_three_times_in_all() {
     assert!(fake.told().iter().any(|told| told.contains("nothing was pasted")), "{:?}", fake.told());
     let fake = Fake::new().with_person(["", "{}", "é", CODE]);
     let error = log_in(&request(&fake)).unwrap_err();
-    assert_eq!((error.code().as_str(), fake.asked().len()), ("invalid.authorization_code", 3));
+    assert_eq!((error.code().to_string().as_str(), fake.asked().len()), ("invalid.authorization_code", 3));
     // An address in which Google says no is an answer.
     let fake = Fake::new().with_person(["http://localhost:8085/?error=access_denied", CODE]);
     let error = log_in(&request(&fake)).unwrap_err();
-    assert_eq!((error.code().as_str(), fake.asked().len()), ("rejected.access_denied", 1));
+    assert_eq!((error.code().to_string().as_str(), fake.asked().len()), ("rejected.access_denied", 1));
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn refused(error: &Error, project: &str) -> Finding {
 }
 
 fn rule(error: &Error) -> &'static Rule {
-    match (error.outcome(), error.detail()) {
+    match (error.outcome(), error.detail().name()) {
         (Outcome::Unavailable, _) => &UNAVAILABLE,
         (_, "not_registered") => &NOT_REGISTERED,
         (_, "api_disabled") => &API_DISABLED,

@@ -198,7 +198,7 @@ fn check_answer(kind: &Kind, attempt: &Attempt) {
         }
         AttemptOutcome::Failed { error, .. } => {
             assert!(Outcome::FAILURES.contains(&error.outcome()), "{name}: {error:?}");
-            assert!(!error.detail().is_empty(), "{name}: {error:?}");
+            assert!(!error.detail().name().is_empty(), "{name}: {error:?}");
             assert!(is_sentence(error.message()), "{name}: {error:?}");
             assert!(error.next_step().is_some_and(is_sentence), "{name}: {error:?}");
             assert_eq!(error.provider(), Some(name));

@@ -23,7 +23,7 @@ fn code(fake: &Fake, path: &str) -> String {
         Ok(_) => "trusted".to_owned(),
         Err(error) => {
             assert!(error.next_step().is_some(), "{error:?}");
-            error.code()
+            error.code().to_string()
         }
     }
 }
