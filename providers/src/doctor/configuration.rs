@@ -67,7 +67,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     match &examination.resolved {
         Ok(resolved) => of_valid(examination, &resolved.config),
         Err(error) => {
-            let rule = match (error.outcome(), error.detail()) {
+            let rule = match (error.outcome(), error.detail().name()) {
                 (Outcome::Untrusted, _) => &UNTRUSTED,
                 (_, "profile") => &PROFILE,
                 _ => &INVALID,

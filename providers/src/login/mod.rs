@@ -145,7 +145,7 @@ impl Login {
         };
         if !mode.is_stored() {
             // Such a login would leave the profile as absent as it was.
-            profile::check(&host, &config).await.map_err(|error| match error.detail() {
+            profile::check(&host, &config).await.map_err(|error| match error.detail().name() {
                 "profile" => error.hint(format!(
                     "a login with {} is not stored under a profile: leave the profile out, or use `--mode notebook` or \
                      `--mode localhost`",

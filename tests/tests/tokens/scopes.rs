@@ -99,7 +99,7 @@ fn a_new_kind_is_limited_without_being_taught() {
     let store = OneToken::default();
     let wide = New { claims: Some("earthengine.readonly drive"), ..New::default() };
     let error = resolve(&wide, asked, &store).expect_err("it says that its tokens have more");
-    assert_eq!((error.code().as_str(), error.provider()), ("rejected.scopes", Some("new")));
+    assert_eq!((error.code().to_string().as_str(), error.provider()), ("rejected.scopes", Some("new")));
     assert!(error.message().ends_with("drive"), "{error}");
     assert!(resolve(&wide, None, &store).unwrap().warnings().is_empty(), "nobody asked for scopes");
 
