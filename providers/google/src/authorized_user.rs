@@ -155,7 +155,7 @@ impl TokenSource for AuthorizedUser {
             let outcome = adapter.into_outcome().map(|granted| granted.token);
             outcome.map_err(|error| match (&self.login.copy_again, error.next_step()) {
                 (Some(copy_again), Some(hint))
-                    if matches!(error.detail(), "invalid_grant" | "invalid_rapt") =>
+                    if matches!(error.detail().name(), "invalid_grant" | "invalid_rapt") =>
                 {
                     let hint = format!("{hint}; {copy_again}");
                     error.hint(hint)
