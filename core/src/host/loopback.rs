@@ -33,6 +33,8 @@ pub struct Visit {
     pub target: String,
     /// The `Host` header.
     pub host: Option<String>,
+    /// The Unix user whose process asks; `None` where the system does not tell.
+    pub user: Option<u32>,
     reply: Box<dyn FnOnce(Page) -> BoxFuture<'static, ()> + Send>,
 }
 
@@ -44,7 +46,14 @@ impl Visit {
         host: Option<String>,
         reply: impl FnOnce(Page) -> BoxFuture<'static, ()> + Send + 'static,
     ) -> Self {
-        Self { method: method.into(), target: target.into(), host, reply: Box::new(reply) }
+        Self { method: method.into(), target: target.into(), host, user: None, reply: Box::new(reply) }
+    }
+
+    /// The same request of a process of this user.
+    #[must_use]
+    pub fn of_user(mut self, user: Option<u32>) -> Self {
+        self.user = user;
+        self
     }
 
     /// Answers, and waits until the browser has it or cannot be had; not for long.

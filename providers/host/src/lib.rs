@@ -37,6 +37,7 @@ mod line;
 mod lock;
 mod loopback;
 mod notebook;
+pub mod peer;
 mod person;
 mod processes;
 #[cfg(unix)]

@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::tasks;
+use crate::{peer, tasks};
 
 /// The most connections at a time. Browsers open some that they do not use.
 const MAX_CONNECTIONS: usize = 32;
@@ -127,7 +127,7 @@ async fn accept(listeners: Vec<TcpListener>, visits: mpsc::Sender<Visit>) {
     loop {
         let accepted = poll_fn(|context| accept_any(&listeners, context)).await;
         connections.retain(|connection| !connection.task.is_finished());
-        let Ok(stream) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             // Out of file descriptors, most likely: others may be closed meanwhile.
             sleep(Duration::from_millis(50)).await;
             continue;
@@ -142,15 +142,20 @@ async fn accept(listeners: Vec<TcpListener>, visits: mpsc::Sender<Visit>) {
             }
         }
         let has_asked = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(serve(stream, visits.clone(), has_asked.clone())).abort_handle();
+        // Asked now: once the connection is closed, nobody tells any more.
+        let user = stream.local_addr().and_then(|local| peer::owner(peer, local)).ok();
+        let task = tokio::spawn(serve(stream, user, visits.clone(), has_asked.clone())).abort_handle();
         connections.push_back(Connection { task, has_asked });
     }
 }
 
-fn accept_any(listeners: &[TcpListener], context: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+fn accept_any(
+    listeners: &[TcpListener],
+    context: &mut Context<'_>,
+) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
     for listener in listeners {
         if let Poll::Ready(accepted) = listener.poll_accept(context) {
-            return Poll::Ready(accepted.map(|(stream, _)| stream));
+            return Poll::Ready(accepted);
         }
     }
     Poll::Pending
@@ -163,7 +168,12 @@ struct Connection {
 }
 
 /// Serves the one request of a connection.
-async fn serve(stream: TcpStream, visits: mpsc::Sender<Visit>, has_asked: Arc<AtomicBool>) {
+async fn serve(
+    stream: TcpStream,
+    user: Option<u32>,
+    visits: mpsc::Sender<Visit>,
+    has_asked: Arc<AtomicBool>,
+) {
     let (asked, has_been_asked) = oneshot::channel::<()>();
     let (answered, has_been_answered) = oneshot::channel::<()>();
     // Dropped when all is over, which tells `Visit::answer` that it is.
@@ -176,7 +186,7 @@ async fn serve(stream: TcpStream, visits: mpsc::Sender<Visit>, has_asked: Arc<At
         Box::pin(async move {
             let Some((asked, answered, has_been_sent)) = once else { return Ok(response(404, Bytes::new())) };
             let _ = asked.send(());
-            let response = visit(&request, &visits, has_been_sent).await;
+            let response = visit(&request, user, &visits, has_been_sent).await;
             let _ = answered.send(());
             Ok::<_, Infallible>(response)
         })
@@ -208,6 +218,7 @@ async fn serve(stream: TcpStream, visits: mpsc::Sender<Visit>, has_asked: Arc<At
 /// Hands a request on and waits for its page.
 async fn visit(
     request: &Request<Incoming>,
+    user: Option<u32>,
     visits: &mpsc::Sender<Visit>,
     sent: oneshot::Receiver<Infallible>,
 ) -> Response<Whole> {
@@ -224,7 +235,8 @@ async fn visit(
                 let _ = tasks::run(async { timeout(FAREWELL, sent).await }).await;
             }
         })
-    });
+    })
+    .of_user(user);
     if visits.send(visit).await.is_err() {
         return response(404, Bytes::new());
     }

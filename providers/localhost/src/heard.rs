@@ -10,6 +10,10 @@ pub(crate) struct Expected<'a> {
     pub(crate) port: u16,
     pub(crate) state: &'a str,
     pub(crate) endpoints: &'a Endpoints,
+    /// The user of this process.
+    pub(crate) user: Option<u32>,
+    /// The user who started it as root by `sudo`, whose browser it is then.
+    pub(crate) invoking_user: Option<u32>,
 }
 
 /// What a request says.
@@ -32,6 +36,8 @@ pub(crate) enum Stray {
     OtherLogin,
     /// The address without an answer in it: somebody who wonders what is there.
     NoAnswer,
+    /// A process of another user of this machine: the `state` is in the browser's argument list, which everybody may read.
+    OtherUser,
     /// Something is there twice: programs differ in which they take (RFC 6749, section 3.1).
     Ambiguous,
 }
@@ -41,6 +47,9 @@ impl Expected<'_> {
     /// 4.1.2; RFC 9700, section 4.7). The host is looked at since the page of another site may have its own name resolve
     /// to this machine.
     pub(crate) fn hear(&self, visit: &Visit) -> Heard {
+        if self.is_of_another_user(visit) {
+            return Heard::Stray(Stray::OtherUser);
+        }
         let query = match visit.target.strip_prefix('/') {
             Some("") => "",
             Some(rest) if rest.starts_with('?') => &rest[1..],
@@ -79,6 +88,13 @@ impl Expected<'_> {
         }
     }
 
+    /// Root may do what it wants, and is who forwards connections: sshd, WSL, a proxy. Where the system does not tell, everybody
+    /// passes.
+    fn is_of_another_user(&self, visit: &Visit) -> bool {
+        let (Some(user), Some(ours)) = (visit.user, self.user) else { return false };
+        user != 0 && user != ours && !(ours == 0 && Some(user) == self.invoking_user)
+    }
+
     fn is_ours(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
         ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| {
@@ -106,7 +122,35 @@ mod tests {
 
     fn hear_at(port: u16, method: &str, target: &str, host: Option<&str>) -> Heard {
         let visit = Visit::new(method, target, host.map(str::to_owned), |_| Box::pin(async {}));
-        Expected { port, state: "ours", endpoints: &Endpoints::default() }.hear(&visit)
+        expected(port, &Endpoints::default()).hear(&visit)
+    }
+
+    fn expected(port: u16, endpoints: &Endpoints) -> Expected<'_> {
+        Expected { port, state: "ours", endpoints, user: Some(1000), invoking_user: None }
+    }
+
+    #[test]
+    fn another_user_brings_no_answer() {
+        let endpoints = Endpoints::default();
+        for (ours, invoking, theirs, passes) in [
+            (Some(1000), None, Some(1000), true),
+            (Some(1000), None, Some(0), true),
+            (Some(1000), None, None, true),
+            (None, None, Some(1001), true),
+            (Some(1000), None, Some(1001), false),
+            (Some(1000), Some(1001), Some(1001), false),
+            (Some(0), None, Some(1000), false),
+            (Some(0), Some(1000), Some(1000), true),
+            (Some(0), Some(1000), Some(1001), false),
+        ] {
+            let host = Some("localhost:8085".to_owned());
+            let visit =
+                Visit::new("GET", "/?code=x&state=ours", host, |_| Box::pin(async {})).of_user(theirs);
+            let expected = Expected { user: ours, invoking_user: invoking, ..expected(8085, &endpoints) };
+            let heard = expected.hear(&visit);
+            assert_eq!(matches!(heard, Heard::Code(_)), passes, "{ours:?} {invoking:?} {theirs:?}");
+            assert_eq!(matches!(heard, Heard::Stray(Stray::OtherUser)), !passes);
+        }
     }
 
     fn hear(target: &str) -> Heard {

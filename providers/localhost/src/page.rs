@@ -82,6 +82,17 @@ pub(crate) fn stray(stray: Stray) -> Page {
                 "It answers a login that has ended, or one that somebody else began. Nothing was done with it.",
             ) + &next(NEWEST)),
         ),
+        Stray::OtherUser => page(
+            403,
+            Tone::Bad,
+            "This browser runs as another user",
+            &(paragraph(
+                "The login was started by one user of this computer, and this page was opened by another. Nothing was done with it, \
+                 and the login goes on waiting.",
+            ) + &next(
+                "If you are both, paste the address of this page at the login's prompt in the terminal.",
+            )),
+        ),
         Stray::Ambiguous => page(
             400,
             Tone::Bad,
@@ -175,7 +186,9 @@ mod tests {
 
     #[test]
     fn a_page_needs_nothing_and_has_what_a_reader_needs() {
-        for stray in [Stray::Elsewhere, Stray::NoAnswer, Stray::OtherLogin, Stray::Ambiguous] {
+        for stray in
+            [Stray::Elsewhere, Stray::NoAnswer, Stray::OtherLogin, Stray::OtherUser, Stray::Ambiguous]
+        {
             let page = super::stray(stray);
             assert!(page.status >= 400);
             for part in

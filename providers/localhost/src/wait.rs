@@ -5,7 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use ee_auth_core::host::{BoxFuture, Person, Presence, Visit, Visits};
+use ee_auth_core::host::{BoxFuture, Person, Presence, Visit, Visits, variable};
 use ee_auth_core::{Error, LoginRequest, Outcome, Secret};
 use ee_auth_google::pasted::{Pasted, check_state};
 use futures_util::future::{Either, select};
@@ -53,7 +53,14 @@ impl Waiting<'_> {
             humantime::format_duration(self.timeout)
         ));
         let endpoints = &self.request.exchange.settings.endpoints;
-        let expected = Expected { port: self.port, state: self.state, endpoints };
+        let environment = &*host.environment;
+        let expected = Expected {
+            port: self.port,
+            state: self.state,
+            endpoints,
+            user: environment.user_id(),
+            invoking_user: variable(environment, "SUDO_UID").and_then(|user| user.parse().ok()),
+        };
         let mut strays = Strays::default();
         let mut deadline = host.clock.sleep(self.timeout);
         let mut asking = (person.presence() == Presence::Answering).then(|| person.ask(QUESTION));
@@ -73,6 +80,10 @@ impl Waiting<'_> {
                     Heard::Stray(stray) => {
                         log::debug!("a request that is not the login's answer: {visit:?}: {stray:?}");
                         strays.count(stray);
+                        if stray == Stray::OtherUser && strays.of_other_users == 1 {
+                            end_question(&**person, &asking);
+                            warn_of_user(&**person, visit.user, asking.is_some());
+                        }
                         visit.answer(page::stray(stray)).await;
                     }
                 },
@@ -124,6 +135,20 @@ impl Waiting<'_> {
     }
 }
 
+/// Somebody tries to log this person in as somebody else, or it is the person's own browser under another name.
+fn warn_of_user(person: &dyn Person, user: Option<u32>, can_paste: bool) {
+    let user = user.map(|user| format!(" (number {user})")).unwrap_or_default();
+    let paste = if can_paste {
+        "\nIf that was your own browser, paste the address of the page that it shows here:"
+    } else {
+        ""
+    };
+    person.tell(&format!(
+        "warning: a process of another user of this machine{user} connected to the login; it was refused, and the login goes on \
+         waiting.{paste}"
+    ));
+}
+
 /// The question that is being asked, while it is.
 type Asking = Option<BoxFuture<'static, io::Result<Secret>>>;
 
@@ -157,6 +182,7 @@ async fn next_event(
 #[derive(Default)]
 struct Strays {
     of_other_logins: usize,
+    of_other_users: usize,
     others: usize,
 }
 
@@ -164,20 +190,27 @@ impl Strays {
     fn count(&mut self, stray: Stray) {
         match stray {
             Stray::OtherLogin => self.of_other_logins += 1,
+            Stray::OtherUser => self.of_other_users += 1,
             Stray::Elsewhere | Stray::NoAnswer | Stray::Ambiguous => self.others += 1,
         }
     }
 
     fn described(&self) -> String {
-        match (self.of_other_logins, self.others) {
-            (0, 0) => String::new(),
-            (0, others) => format!(" ({} came that brought no answer)", requests(others)),
-            (logins, 0) => format!(" ({} came that belonged to another login)", requests(logins)),
-            (logins, others) => format!(
-                " ({} came that belonged to another login, and {others} that brought no answer)",
-                requests(logins)
-            ),
+        let kinds = [
+            (self.of_other_logins, "that belonged to another login"),
+            (self.of_other_users, "from another user of this machine"),
+            (self.others, "that brought no answer"),
+        ];
+        let kinds: Vec<_> = kinds.iter().filter(|(count, _)| *count > 0).collect();
+        let Some(((first, what), rest)) = kinds.split_first().map(|(first, rest)| (*first, rest)) else {
+            return String::new();
+        };
+        let mut text = format!("{} came {what}", requests(*first));
+        for (at, (count, what)) in rest.iter().enumerate() {
+            let joint = if at + 1 == rest.len() { ", and" } else { "," };
+            text += &format!("{joint} {count} {what}");
         }
+        format!(" ({text})")
     }
 }
 

@@ -172,6 +172,24 @@ fn what_is_not_the_answer_does_not_end_the_wait() {
 }
 
 #[test]
+fn another_users_process_is_refused_and_the_wait_goes_on() {
+    let fake = visit(machine().with_watcher(), "/?state=STATE&code=4/theirs").of_user(1001);
+    let fake = visit(fake, "/?state=STATE&error=access_denied").of_user(1001);
+    // Of root is what sshd or WSL forwards.
+    let fake = visit(fake, ANSWER).of_user(0);
+    log_in(&fake).unwrap();
+    assert_eq!(form(&fake, "code"), "4/the-code");
+    let pages: Vec<_> = fake.pages().iter().map(|page| page.status).collect();
+    assert_eq!(pages, [403, 403, 200]);
+    let told = fake.told().join("\n");
+    assert_eq!(
+        told.matches("warning: a process of another user of this machine (number 1001)").count(),
+        1,
+        "{told}"
+    );
+}
+
+#[test]
 fn a_refusal_is_told_to_browser_and_person() {
     for (error, code, title) in [
         ("access_denied", "rejected.access_denied", "Access was not given"),

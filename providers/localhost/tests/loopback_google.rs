@@ -41,6 +41,41 @@ fn a_browser_logs_in_though_others_are_about() {
     assert!(pages[3].1.contains("You are logged in"), "{}", pages[3].1);
 }
 
+/// Another user reads the `state` where everybody may, and is quicker than the person with a code of their own.
+#[cfg(target_os = "linux")]
+#[test]
+#[allow(clippy::print_stderr, reason = "a test may say that it was skipped")]
+fn a_real_second_user_cannot_answer_the_login() {
+    use std::process::Command;
+
+    let as_nobody = |program: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", program]);
+        command
+    };
+    if !as_nobody("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED: only root can run a program as another user");
+        return;
+    }
+    let sandbox = Sandbox::start(Options::default()).unwrap();
+    let (sender, answers) = channel();
+    log_in(&sandbox, move |address| {
+        thread::spawn(move || {
+            let state = address.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+            let forged = format!("{}/?code=4/theirs&state={state}", redirect_uri(&address));
+            let mut curl = as_nobody("curl");
+            curl.args(["-q", "--silent", "--noproxy", "*", "--include", &forged]);
+            let answer = String::from_utf8_lossy(&curl.output().unwrap().stdout).into_owned();
+            sender.send(answer).unwrap();
+            sender.send(visit(address.as_str()).unwrap().body).unwrap();
+        });
+    })
+    .unwrap();
+    let forged = answers.recv().unwrap();
+    assert!(forged.starts_with("HTTP/1.1 403") && forged.contains("another user"), "{forged}");
+    assert!(answers.recv().unwrap().contains("You are logged in"));
+}
+
 #[test]
 fn a_person_says_no_or_to_some_of_it() {
     let sandbox = Sandbox::start(Options::default()).unwrap();

@@ -29,7 +29,6 @@ mod isolation;
 mod left_behind;
 mod listener;
 mod logins;
-mod peer;
 mod routes;
 mod served;
 mod server;
@@ -42,11 +41,11 @@ mod variables;
 
 pub mod credential_file;
 
+pub use ee_auth_host::peer::can_be_checked as peers_can_be_checked;
 pub use guard::Refusal;
 pub use isolation::{Isolate, Isolation, Mechanism};
 pub use listener::{Address, Listener};
 pub use logins::{ConflictingLogin, SameLogin, stored_logins};
-pub use peer::can_be_checked as peers_can_be_checked;
 pub use served::{Profiles, Served};
 pub use server::{Event, Server, Signals};
 pub use session::{Session, local_secret};

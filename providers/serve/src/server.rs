@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ee_auth_core::Secret;
+use ee_auth_host::peer;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -26,11 +27,11 @@ use tokio::time::timeout;
 use crate::answer::{Answer, refused};
 use crate::guard::{Guard, Refusal, Refusals};
 use crate::listener::{Address, Listener, Socket};
+use crate::routes;
 use crate::served::Profiles;
 use crate::systemd::{self, State};
 use crate::tls::MutualTls;
 use crate::variables::Via;
-use crate::{peer, routes};
 
 /// How many connections there may be at once. A client keeps one open, if that.
 const MAX_CONNECTIONS: usize = 4096;

@@ -12,7 +12,7 @@ type Script = Box<dyn FnOnce(&Url) -> (String, String, Option<String>) + Send>;
 
 #[derive(Default)]
 pub(crate) struct State {
-    visits: VecDeque<Script>,
+    visits: VecDeque<(Option<u32>, Script)>,
     pages: Arc<Mutex<Vec<Page>>>,
     taken: Vec<u16>,
     listened: Vec<u16>,
@@ -33,7 +33,17 @@ impl Fake {
     where
         F: FnOnce(&Url) -> (String, String, Option<String>) + Send + 'static,
     {
-        lock(&self.0.loopback).visits.push_back(Box::new(request));
+        lock(&self.0.loopback).visits.push_back((None, Box::new(request)));
+        self
+    }
+
+    /// The same machine, on which the request that was said last is of a process of this Unix user.
+    ///
+    /// # Panics
+    /// If none was said.
+    #[must_use]
+    pub fn of_user(self, user: u32) -> Self {
+        lock(&self.0.loopback).visits.back_mut().expect("a visit").0 = Some(user);
         self
     }
 
@@ -93,12 +103,15 @@ impl Visits for Listener {
         };
         let shown = self.fake.shown().pop();
         Box::pin(async move {
-            let (Some(script), Some(shown)) = (script, shown) else { return std::future::pending().await };
+            let (Some((user, script)), Some(shown)) = (script, shown) else {
+                return std::future::pending().await;
+            };
             let (method, target, host) = script(&shown);
             Ok(Visit::new(method, target, host, move |page| {
                 lock(&pages).push(page);
                 Box::pin(async {})
-            }))
+            })
+            .of_user(user))
         })
     }
 }

@@ -17,7 +17,7 @@ pub fn can_be_checked() -> bool {
 /// Whether the socket at `peer`, connected to `local`, is one of this machine's: nobody gets to loopback from elsewhere. A
 /// look at the peer alone is not enough. Who wants to look as if they came from elsewhere binds their socket to one of the
 /// machine's other addresses, and is let through to loopback from there.
-pub(crate) fn is_on_this_machine(peer: SocketAddr, local: SocketAddr) -> bool {
+pub fn is_on_this_machine(peer: SocketAddr, local: SocketAddr) -> bool {
     [peer, local].iter().any(|address| address.ip().to_canonical().is_loopback())
 }
 
@@ -25,13 +25,28 @@ pub(crate) fn is_on_this_machine(peer: SocketAddr, local: SocketAddr) -> bool {
 ///
 /// # Errors
 /// Where it cannot be known: there is no such socket on this machine any more, or nobody tells.
-#[cfg(target_os = "linux")]
-pub(crate) fn is_same_user(peer: SocketAddr, local: SocketAddr) -> io::Result<bool> {
-    Ok(linux::owner(peer, local)? == rustix::process::geteuid().as_raw())
+pub fn is_same_user(peer: SocketAddr, local: SocketAddr) -> io::Result<bool> {
+    #[cfg(unix)]
+    return Ok(owner(peer, local)? == rustix::process::geteuid().as_raw());
+    #[cfg(not(unix))]
+    return owner(peer, local).map(|_| false);
 }
 
+/// The number of the user whose process made the socket at `peer`, which is connected to `local`.
+///
+/// # Errors
+/// As [`is_same_user`].
+#[cfg(target_os = "linux")]
+pub fn owner(peer: SocketAddr, local: SocketAddr) -> io::Result<u32> {
+    linux::owner(peer, local)
+}
+
+/// The number of the user whose process made the socket at `peer`. Only Linux tells.
+///
+/// # Errors
+/// Always: [`io::ErrorKind::Unsupported`].
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn is_same_user(_peer: SocketAddr, _local: SocketAddr) -> io::Result<bool> {
+pub fn owner(_peer: SocketAddr, _local: SocketAddr) -> io::Result<u32> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
