@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use ee_auth_core::host::Environment;
-use ee_auth_core::{Kind, ProfileName, Scopes, redact};
+use ee_auth_core::{Kind, ProfileName, Scopes, is_plausible_project, redact};
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
@@ -31,7 +31,7 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    fn is_trusted(self) -> bool {
+    pub(crate) fn is_trusted(self) -> bool {
         matches!(self, Self::User | Self::Trusted)
     }
 }
@@ -99,7 +99,7 @@ impl Checker<'_> {
             Ok(profile) => profile,
             Err(error) => {
                 let problem = Problem::new(name.span(), redact(error.message()));
-                problems.push(problem.help(error.next_step().unwrap_or_default()));
+                problems.push(problem.help(error.next_step().unwrap_or_default().to_owned()));
                 return;
             }
         };
@@ -117,21 +117,29 @@ impl Checker<'_> {
         checked.profiles.insert(profile, Profile { origin: self.source.origin(name.span().start), settings });
     }
 
-    /// The keys that a project file may not set which nobody has vouched for.
+    /// The keys that a project file may not set which nobody has vouched for. Of names that stand in the file, those are said
+    /// that are ours.
     fn forbidden(&self, tree: &DeTable<'_>) -> Vec<Problem> {
         let mut problems = Vec::new();
         let top = tree
             .iter()
             .filter(|(name, _)| !Key::named(name.get_ref()).is_some_and(|key| key.in_project_file));
         for (name, value) in top {
+            let table = TABLES.iter().copied().find(|table| *table == name.get_ref()).or_else(|| {
+                KEYS.iter().map(|key| key.table()).find(|table| !table.is_empty() && *table == name.get_ref())
+            });
             match value.get_ref() {
-                DeValue::Table(table) if !table.is_empty() => {
-                    problems.extend(table.keys().map(|key| {
-                        let path = format!("{}.{}", shown(name.get_ref()), shown(key.get_ref()));
-                        self.forbidden_key(key.span(), &path)
+                DeValue::Table(entries) if !entries.is_empty() => {
+                    problems.extend(entries.keys().map(|key| {
+                        let path = format!("{}.{}", name.get_ref(), key.get_ref());
+                        let known = Key::named(&path).map(|key| key.path).or(table);
+                        self.forbidden_key(key.span(), known)
                     }));
                 }
-                _ => problems.push(self.forbidden_key(name.span(), &shown(name.get_ref()))),
+                _ => {
+                    let known = Key::named(name.get_ref()).map(|key| key.path).or(table);
+                    problems.push(self.forbidden_key(name.span(), known));
+                }
             }
             if problems.len() >= MAX_PROBLEMS {
                 problems.truncate(MAX_PROBLEMS);
@@ -141,37 +149,37 @@ impl Checker<'_> {
         problems
     }
 
-    fn forbidden_key(&self, span: Range<usize>, path: &str) -> Problem {
-        let may = KEYS.iter().filter(|key| key.in_project_file).map(|key| key.path);
-        let known = path.contains('.') || Key::named(path).is_some();
-        let meant = if known { String::new() } else { did_you_mean(path, may.clone()) };
+    /// `known` is the name of the key or table, if it is one of ours.
+    fn forbidden_key(&self, span: Range<usize>, known: Option<&'static str>) -> Problem {
+        let may: Vec<_> = KEYS.iter().filter(|key| key.in_project_file).map(|key| key.path).collect();
+        let may = may.join(", ");
         let file = self.source.path.display();
-        let (why, hint) = if self.standing == Standing::Changed {
+        let what = known.map_or_else(|| format!("a key other than {may}"), |known| format!("`{known}`"));
+        let (message, hint) = if self.standing == Standing::Changed {
             (
-                "has changed since you trusted it, and may not set",
+                format!(
+                    "the project file has changed since you trusted it, and may not set {what} unless you allow it with `ee-auth trust`"
+                ),
                 format!("look at what has changed, then run `ee-auth trust {file}`"),
             )
         } else {
-            let may: Vec<_> = may.collect();
             (
-                "may not set",
+                format!("a project file may not set {what} unless you allow it with `ee-auth trust`"),
                 format!(
-                    "whoever wrote the repository wrote this file, so it may set only {}; if you have read \
-                     it and want it all, run `ee-auth trust {file}`",
-                    may.join(", ")
+                    "whoever wrote the repository wrote this file, so it may set only {may}; if you have read \
+                     it and want it all, run `ee-auth trust {file}`"
                 ),
             )
         };
-        let message =
-            format!("a project file {why} `{path}` unless you allow it with `ee-auth trust`{meant}");
-        let message = if self.standing == Standing::Changed {
-            message.replacen("a project file", "the project file", 1)
-        } else {
-            message
-        };
-        Problem::untrusted(span, "project_file", message).help(hint)
+        Problem::untrusted(span, "project_file", message.clone())
+            .public(message)
+            .help(hint.clone())
+            .public_help(hint)
     }
 }
+
+/// The tables of which the names inside are chosen by whoever writes them.
+const TABLES: [&str; 2] = ["providers", "profiles"];
 
 /// A walk through one set of settings: a file's, or those of one of its profiles.
 pub(crate) struct Walk<'a, 'p> {
@@ -257,7 +265,19 @@ impl<'a, 'p> Walk<'a, 'p> {
             _ => {}
         }
         let before = self.problems.len();
-        let Some(parsed) = Value::from_toml(ty, &full, value, &base, self.problems) else { return };
+        let parsed = Value::from_toml(ty, &full, value, &base, self.problems);
+        for at in before..self.problems.len() {
+            let problem = self.problems.remove(at);
+            self.problems.insert(at, problem.public(format!("`{name}` must be {}", ty.described())));
+        }
+        let Some(parsed) = parsed else { return };
+        if let (DeValue::String(text), "project", false) =
+            (value.get_ref(), name, self.checker.standing.is_trusted())
+        {
+            if !is_plausible_project(text) {
+                self.problems.push(Problem::new(value.span(), "`project` must be a project's ID or number"));
+            }
+        }
         if let (ValueType::Scopes, DeValue::Array(items), false) =
             (ty, value.get_ref(), self.checker.standing.is_trusted())
         {
@@ -288,7 +308,12 @@ impl<'a, 'p> Walk<'a, 'p> {
                 "leave the scope out, add it to `scopes` in your own ee-auth.toml, or run `ee-auth trust {}`",
                 self.checker.source.path.display()
             );
-            self.problems.push(Problem::untrusted(item.span(), "project_file", message).help(hint));
+            let public = format!(
+                "a project file may not ask for a scope that your own configuration does not ask for (it asks for \
+                 {asked}), unless you allow it with `ee-auth trust`"
+            );
+            let problem = Problem::untrusted(item.span(), "project_file", message).public(public);
+            self.problems.push(problem.help(hint.clone()).public_help(hint));
         }
     }
 
@@ -303,7 +328,8 @@ impl<'a, 'p> Walk<'a, 'p> {
                 named.insert(name);
             } else if !self.is_full() {
                 let (message, help) = missing_provider(&name, &key, self.checker.kinds, &visible);
-                self.problems.push(Problem::new(span, message).help(help));
+                let problem = Problem::new(span, message).public(format!("unknown provider in `{key}`"));
+                self.problems.push(problem.help(help));
             }
         }
         (self.settings, named)
@@ -362,6 +388,10 @@ impl<'a, 'p> Walk<'a, 'p> {
         let word = name.get_ref();
         let message =
             format!("unknown key `{}`{place}{}", shown(word), did_you_mean(word, here.iter().copied()));
-        Problem::new(name.span(), message).label("unknown").help(help)
+        Problem::new(name.span(), message)
+            .public("unknown key")
+            .label("unknown")
+            .help(help)
+            .public_help(format!("the keys here are {}", here.join(", ")))
     }
 }

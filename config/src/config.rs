@@ -160,6 +160,8 @@ pub enum LayerState {
     Untrusted,
     /// A project file of another user, which was not read.
     Foreign,
+    /// A symbolic link in the place of a project file, which was not read.
+    Link,
 }
 
 impl LayerState {
@@ -171,6 +173,7 @@ impl LayerState {
             Self::Trusted => "trusted",
             Self::Untrusted => "untrusted",
             Self::Foreign => "foreign",
+            Self::Link => "link",
         }
     }
 }

@@ -33,7 +33,7 @@ pub use config::{CacheStore, Config, Layer, LayerKind, LayerState, ProviderConfi
 pub use keys::{DEFAULT_CHAIN, DefaultValue, KEYS, Key, PROVIDER_KEYS, ValueType};
 pub use load::{Flags, load, project_file, user_file, validate};
 pub use origin::{Located, Origin};
-pub use profile::{default_profile, set_default_profile};
+pub use profile::{default_profile, set_default_profile, unset_default_profile};
 pub use providers::{PROVIDER_NAMES, is_provider_name};
 pub use reference::{reference, template};
 pub use schema::schema;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use ee_auth_core::host::{Directory, FileRead, Host};
+use ee_auth_core::host::{Directory, FileKind, FileRead, FileReadError, Host};
 use ee_auth_core::{Error, Kind, OptionType, ProfileName, looks_like_credential, redact};
 
 use crate::check::{Checked, Checker, Profile, Standing};
@@ -105,6 +105,7 @@ pub fn validate(
     let mut loader = Loader::new(host, kinds, color);
     loader.system_file()?;
     let path = absolute(host, path.as_os_str().to_owned())?;
+    loader.hides = is_project_file(host, &path).then(|| path.clone());
     loader.user_file(Some(Located::new(path, Origin::Flag("--config"))))?;
     loader.choose(None);
     Ok(loader.finish(None)?.warnings)
@@ -135,6 +136,16 @@ pub fn user_file(host: &Host, flags: &Flags) -> Result<Option<Located<PathBuf>>,
 pub fn project_file(host: &Host, flags: &Flags) -> Result<Option<PathBuf>, Error> {
     let user = user_file(host, flags)?.map(|user| user.value);
     Ok(project_file::find(host, &places(host, user)).file)
+}
+
+/// Whether a file is a project's, or a link that may lead to anything, and the user does not vouch for it: none of the places
+/// of the user's own.
+fn is_project_file(host: &Host, path: &Path) -> bool {
+    let own = user_file(host, &Flags::default()).ok().flatten().map(|user| user.value);
+    let is_link = host.files.link(path).is_ok_and(|link| link.is_some());
+    (is_link || path.file_name().is_some_and(|name| name == FILE_NAME))
+        && !places(host, own).iter().any(|place| place == path)
+        && !trust::is_trusted(host, path).unwrap_or(false)
 }
 
 fn standard_user_file(host: &Host) -> Option<PathBuf> {
@@ -206,6 +217,8 @@ struct Loader<'a> {
     /// The providers that any chain or other provider names.
     named: BTreeSet<String>,
     warnings: Vec<String>,
+    /// A file that is read as the user's, and of which nothing may be shown.
+    hides: Option<PathBuf>,
 }
 
 impl<'a> Loader<'a> {
@@ -220,6 +233,7 @@ impl<'a> Loader<'a> {
             chain_is_chosen: false,
             named: BTreeSet::new(),
             warnings: Vec::new(),
+            hides: None,
         }
     }
 
@@ -255,22 +269,35 @@ impl<'a> Loader<'a> {
         let user =
             self.layers.iter().find(|layer| layer.kind == LayerKind::User).map(|layer| layer.path.clone());
         let found = project_file::find(self.host, &places(self.host, user));
-        for layer in found.foreign {
-            self.foreign(layer);
+        for layer in found.passed_by {
+            self.passed_by(layer);
         }
         let Some(path) = found.file else { return Ok(()) };
-        let Some(read) = source::read(self.host, &path)? else { return Ok(()) };
-        // The file may have been put in place of another since it was looked at.
+        let read = match self.host.files.read_unlinked(&path, source::MAX_CONFIG_FILE) {
+            Ok(read) => read,
+            // It may have been removed or replaced since it was looked at.
+            Err(error) if self.host.counts_as_absent(&path, &error) => return Ok(()),
+            Err(FileReadError::NotRegular(FileKind::Link)) => {
+                self.passed_by(Layer { kind: LayerKind::Project, path, state: LayerState::Link });
+                return Ok(());
+            }
+            Err(error) => return Err(source::unreadable(&path, &error)),
+        };
         if is_foreign(&read.status, user_id(self.host)) {
-            self.foreign(Layer { kind: LayerKind::Project, path, state: LayerState::Foreign });
+            self.passed_by(Layer { kind: LayerKind::Project, path, state: LayerState::Foreign });
             return Ok(());
         }
         let standing = trust::standing(self.host, &path, &read.bytes)?;
         self.file(LayerKind::Project, &path, &read, standing)
     }
 
-    fn foreign(&mut self, layer: Layer) {
-        self.warnings.push(format!("{}: not read, since it belongs to another user", layer.path.display()));
+    /// Notes a project file that does not count.
+    fn passed_by(&mut self, layer: Layer) {
+        let why = match layer.state {
+            LayerState::Link => "it is a symbolic link",
+            _ => "it belongs to another user",
+        };
+        self.warnings.push(format!("{}: not read, since {why}", layer.path.display()));
         self.layers.push(layer);
     }
 
@@ -286,6 +313,8 @@ impl<'a> Loader<'a> {
         standing: Standing,
     ) -> Result<(), Error> {
         let source = Source::decode(path, &read.bytes)?;
+        let is_shown = standing.is_trusted() && !self.hides.as_deref().is_some_and(|hides| hides == path);
+        let source = if is_shown { source } else { source.hidden() };
         let checker = Checker {
             source: &source,
             environment: &*self.host.environment,

@@ -1,5 +1,6 @@
 //! What is wrong in a file, and how a person is told.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -17,27 +18,54 @@ pub(crate) const MAX_PROBLEMS: usize = 20;
 const MAX_SHOWN_LINE: usize = 2000;
 
 /// Something wrong at a place in a file.
+///
+/// A file that nobody vouches for may be somebody's secret under another name. Of its text nothing is shown: a message is,
+/// where it was written here (`&'static str`) or is said to be [`public`](Problem::public).
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) span: Range<usize>,
     pub(crate) message: String,
+    /// The message without a word of the file.
+    public: Option<String>,
     /// Two or three words beside the underlining.
     label: Option<String>,
     /// What to do next.
     help: Option<String>,
+    /// The help without a word of the file.
+    public_help: Option<String>,
     outcome: Outcome,
     detail: &'static str,
 }
 
+/// What is said of a place in a file of which nothing may be shown, where there are no other words.
+const NOT_VALID: &str = "what stands here is not valid in an ee-auth.toml";
+
 impl Problem {
     /// Something that is wrong.
-    pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(span: Range<usize>, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
-        Self { span, message, label: None, help: None, outcome: Outcome::Invalid, detail: "config" }
+        let public = match &message {
+            Cow::Borrowed(text) => Some((*text).to_owned()),
+            Cow::Owned(_) => None,
+        };
+        Self {
+            span,
+            message: message.into_owned(),
+            public,
+            label: None,
+            help: None,
+            public_help: None,
+            outcome: Outcome::Invalid,
+            detail: "config",
+        }
     }
 
     /// Something that would be right if the user vouched for the file.
-    pub(crate) fn untrusted(span: Range<usize>, detail: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn untrusted(
+        span: Range<usize>,
+        detail: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self { outcome: Outcome::Untrusted, detail, ..Self::new(span, message) }
     }
 
@@ -45,14 +73,39 @@ impl Problem {
         Self { label: Some(label.into()), ..self }
     }
 
-    pub(crate) fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
+    pub(crate) fn help(self, help: impl Into<Cow<'static, str>>) -> Self {
+        let help = help.into();
+        let public_help = match &help {
+            Cow::Borrowed(text) => Some((*text).to_owned()),
+            Cow::Owned(_) => self.public_help,
+        };
+        Self { help: Some(help.into_owned()), public_help, ..self }
+    }
+
+    /// What is said of it where nothing of the file may be shown. It must not hold a word of the file.
+    pub(crate) fn public(self, message: impl Into<String>) -> Self {
+        Self { public: Some(message.into()), ..self }
+    }
+
+    /// As [`Problem::public`], of the help.
+    pub(crate) fn public_help(self, help: impl Into<String>) -> Self {
+        Self { public_help: Some(help.into()), ..self }
+    }
+
+    /// The same, said without a word of the file.
+    fn without_text(self) -> Self {
+        let message = self.public.unwrap_or_else(|| NOT_VALID.to_owned());
+        let (public, label) = (Some(message.clone()), None);
+        Self { message, public, label, help: self.public_help.clone(), ..self }
     }
 }
 
 /// The error for a file in which something is wrong. The first problem is its message; all are in its rendered form.
-/// What is not trusted comes before what is not valid.
+/// What is not trusted comes before what is not valid. Of a file that is not to be shown, it says where and what was expected.
 pub(crate) fn report(source: &Source, mut problems: Vec<Problem>, color: bool) -> Error {
+    if !source.is_shown {
+        problems = problems.into_iter().map(Problem::without_text).collect();
+    }
     problems.sort_by_key(|problem| (problem.outcome != Outcome::Untrusted, problem.span.start));
     let Some(first) = problems.first() else {
         return Error::internal(format!("{}: refused for no reason", source.path.display()));
@@ -94,7 +147,7 @@ fn render(source: &Source, problem: &Problem, with_help: bool, color: bool) -> S
     let path = source.path.display().to_string();
     let group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str()));
     let shown = if line.len() <= MAX_SHOWN_LINE { masked(line) } else { String::new() };
-    let mut group = if line.len() <= MAX_SHOWN_LINE {
+    let mut group = if source.is_shown && line.len() <= MAX_SHOWN_LINE {
         // Masking keeps the number of characters, not of bytes.
         let place = |offset: usize| {
             let count = line[..floor_char_boundary(line, offset)].chars().count();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ee_auth_core::host::{Directory, Host};
+use ee_auth_core::host::{Directory, Edit, FileRead, Host};
 use ee_auth_core::{Error, ProfileName, redact};
 
 use crate::origin::{Located, Origin};
@@ -37,19 +37,35 @@ pub fn default_profile(host: &Host) -> Result<Option<Located<ProfileName>>, Erro
 ///
 /// # Errors
 /// [`Outcome::Internal`](ee_auth_core::Outcome::Internal) where the system has no state directory or refuses the
-/// write.
+/// write, [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where another process does not release the file.
 pub fn set_default_profile(host: &Host, name: Option<&ProfileName>) -> Result<(), Error> {
+    change(host, |_| match name {
+        Some(name) => Edit::Write(format!("{name}\n").into_bytes().into()),
+        None => Edit::Remove,
+    })
+}
+
+/// Leaves no default profile where it is `name`.
+///
+/// # Errors
+/// As [`set_default_profile`].
+pub fn unset_default_profile(host: &Host, name: &ProfileName) -> Result<(), Error> {
+    change(host, |old| {
+        let is_set = old.is_some_and(|old| old.bytes.trim_ascii() == name.as_str().as_bytes());
+        if is_set { Edit::Remove } else { Edit::Keep }
+    })
+}
+
+fn change(host: &Host, change: impl Fn(Option<&FileRead>) -> Edit) -> Result<(), Error> {
     let Some(path) = file(host) else {
         return Err(Error::internal("the default profile cannot be kept: no home directory is known")
             .hint("set HOME, or name the profile with `--profile` or EE_AUTH_PROFILE"));
     };
-    let result = match name {
-        Some(name) => host.files.write_private(&path, format!("{name}\n").as_bytes()),
-        None => host.files.remove(&path),
-    };
-    result.map_err(|error| {
+    let failed = |error: &dyn std::fmt::Display| {
         Error::internal(format!("keeping the default profile in {}: {error}", path.display()))
-    })
+    };
+    host.update_blocking(&path, MAX_FILE, |old| Ok((change(old), ())))
+        .map_err(|error| error.explain(|error| failed(error), |error| failed(error)))
 }
 
 fn file(host: &Host) -> Option<PathBuf> {

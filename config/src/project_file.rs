@@ -13,12 +13,16 @@ pub(crate) const FILE_NAME: &str = "ee-auth.toml";
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) file: Option<PathBuf>,
-    /// The files of other users, which do not count.
-    pub(crate) foreign: Vec<Layer>,
+    /// The links and the files of other users, which do not count.
+    pub(crate) passed_by: Vec<Layer>,
 }
 
 /// Goes up from the working directory: not beyond the root of a repository (`.git`), the home directory or a mount
-/// point. Passes by the files of other users, and those in `known`, which have a place of their own among the layers.
+/// point. Passes by symbolic links and the files of other users, and those in `known`, which have a place of their own among
+/// the layers.
+///
+/// A link would lend the trust in the file that it leads to, and the text of a file that is not the project's, to the
+/// directory that it stands in. A directory is known by its path without links, so there is none on the way to a file.
 pub(crate) fn find(host: &Host, known: &[PathBuf]) -> Found {
     let mut found = Found::default();
     let Some(working) = host.environment.directory(Directory::Working) else { return found };
@@ -35,19 +39,22 @@ pub(crate) fn find(host: &Host, known: &[PathBuf]) -> Found {
         }
         device = here.or(device);
         let candidate = directory.join(FILE_NAME);
-        if let Ok(status) = files.status(&candidate) {
-            if is_foreign(&status, user) {
-                found.foreign.push(Layer {
-                    kind: LayerKind::Project,
-                    path: candidate,
-                    state: LayerState::Foreign,
-                });
-            } else if !is_known(host, &candidate, known) {
-                found.file = Some(candidate);
-                break;
+        let mut pass_by = |path, state| found.passed_by.push(Layer { kind: LayerKind::Project, path, state });
+        match files.link(&candidate) {
+            Ok(Some(_)) if !is_known(host, &candidate, known) => pass_by(candidate, LayerState::Link),
+            Ok(None) => {
+                let status = files.status(&candidate);
+                if status.is_ok_and(|status| is_foreign(&status, user)) {
+                    pass_by(candidate, LayerState::Foreign);
+                } else if !is_known(host, &candidate, known) {
+                    found.file = Some(candidate);
+                    break;
+                }
             }
+            Ok(Some(_)) | Err(_) => {}
         }
-        if home.as_deref() == Some(directory) || files.status(&directory.join(".git")).is_ok() {
+        // Whatever stands there, were it a link that leads nowhere, was put there as the root of a repository.
+        if home.as_deref() == Some(directory) || files.link(&directory.join(".git")).is_ok() {
             break;
         }
     }

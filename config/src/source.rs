@@ -15,7 +15,7 @@ use crate::origin::Origin;
 use crate::problem::Problem;
 
 /// The most bytes that a configuration file may have: 1 MiB.
-const MAX_CONFIG_FILE: u64 = 1 << 20;
+pub(crate) const MAX_CONFIG_FILE: u64 = 1 << 20;
 
 /// The most tables and arrays inside each other that a value may have, and the most names in a dotted key. The parser
 /// has limits of its own, which multiply: dotted keys in nested tables come to thousands of levels, too many to walk
@@ -25,6 +25,8 @@ const MAX_DEPTH: usize = 16;
 /// The text of a configuration file.
 pub(crate) struct Source {
     pub(crate) path: Arc<Path>,
+    /// Whether errors may show what stands in it.
+    pub(crate) is_shown: bool,
     text: String,
     /// Where each line begins.
     lines: Vec<usize>,
@@ -49,7 +51,12 @@ impl Source {
         };
         let newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         let lines = std::iter::once(0).chain(newlines).collect();
-        Ok(Self { path: path.into(), text, lines })
+        Ok(Self { path: path.into(), is_shown: true, text, lines })
+    }
+
+    /// The same file, of which errors show nothing.
+    pub(crate) fn hidden(self) -> Self {
+        Self { is_shown: false, ..self }
     }
 
     /// The tree.
@@ -58,11 +65,13 @@ impl Source {
         DeTable::parse(&self.text).map(Spanned::into_inner).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             let (line, in_line) = self.line_of(&span);
-            let problem = |message: &str| Problem::new(span.clone(), message);
+            // The parser says what it expected, and quotes nothing.
+            let problem = |message: &str| Problem::new(span.clone(), message.to_owned()).public(message);
             match error.message() {
                 "duplicate key" => {
                     let key = self.text.get(span.clone()).unwrap_or_default();
                     problem(&format!("the key `{}` is given twice", crate::words::shown(key)))
+                        .public("a key is given twice")
                         .help("leave out one of the two")
                 }
                 message if line[..in_line.start].contains('\\') => problem(message)
@@ -97,7 +106,7 @@ impl Source {
             if open.len() > MAX_DEPTH || dots >= MAX_DEPTH {
                 let span = token.span().start()..token.span().end();
                 let message = format!("tables and arrays are nested more than {MAX_DEPTH} deep here");
-                return Err(Problem::new(span, message));
+                return Err(Problem::new(span, message.clone()).public(message));
             }
         }
         Ok(())

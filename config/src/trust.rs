@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use ee_auth_core::host::{Directory, FileReadError, Host};
+use ee_auth_core::host::{Directory, Edit, FileKind, FileRead, FileReadError, Host};
 use ee_auth_core::{Error, Outcome};
 use serde_json::{Map, Value as Json, json};
 
@@ -31,24 +31,44 @@ pub struct Trusted {
 /// Vouches for a project file as it is now: from here on it counts as the user's own word, until it changes.
 ///
 /// # Errors
-/// [`Outcome::Invalid`] where the file or the list cannot be read; [`Outcome::Untrusted`] where another user owns the
-/// file, or others can write the list; [`Outcome::Internal`] where the list cannot be written.
+/// [`Outcome::Invalid`] where the file or the list cannot be read; [`Outcome::Untrusted`] where the file is a symbolic link,
+/// where another user owns it or can write in its directory, or where others can write the list; [`Outcome::Internal`] where
+/// the list cannot be written, [`Outcome::Unavailable`] where another process does not release it.
 pub fn trust(host: &Host, path: &Path) -> Result<Trusted, Error> {
-    let mut list = List::read(host)?;
-    let path = canonical(host, path)?;
-    let read =
-        source::read(host, &path)?.ok_or_else(|| source::unreadable(&path, &FileReadError::NotFound))?;
-    if is_foreign(&read.status, user_id(host)) {
+    let path = located(host, path)?;
+    let read = match host.files.read_unlinked(&path, source::MAX_CONFIG_FILE) {
+        Ok(read) => read,
+        Err(FileReadError::NotRegular(FileKind::Link)) => {
+            return Err(Error::untrusted(
+                "project_file",
+                format!("{} is a symbolic link, and a link is not read as a project file", path.display()),
+            )
+            .hint("replace the link with a copy of the file that it leads to, and trust that"));
+        }
+        Err(error) => return Err(source::unreadable(&path, &error)),
+    };
+    let user = user_id(host);
+    if is_foreign(&read.status, user) {
         return Err(Error::untrusted(
             "project_file",
             format!("{} belongs to another user, who could change what you trust", path.display()),
         )
         .hint("copy it to a directory of your own"));
     }
+    if !is_in_own_directory(host, &path) {
+        return Err(Error::untrusted(
+            "project_file",
+            format!("another user can write in the directory of {}", path.display()),
+        )
+        .hint("what it names in there could be replaced: copy it to a directory that only you can write"));
+    }
     let sha256 = sha256(&read.bytes);
     let trusted_at = humantime::format_rfc3339_seconds(host.clock.now()).to_string();
-    list.files.insert(key(&path)?.to_owned(), json!({"sha256": sha256, "trusted_at": trusted_at}));
-    list.write(host)?;
+    let key = key(&path)?.to_owned();
+    change(host, |files| {
+        files.insert(key.clone(), json!({"sha256": sha256, "trusted_at": trusted_at}));
+        true
+    })?;
     Ok(Trusted { path, sha256, trusted_at: Some(trusted_at) })
 }
 
@@ -57,13 +77,20 @@ pub fn trust(host: &Host, path: &Path) -> Result<Trusted, Error> {
 /// # Errors
 /// As [`trust()`], of the list alone.
 pub fn untrust(host: &Host, path: &Path) -> Result<bool, Error> {
-    let mut list = List::read(host)?;
-    let path = canonical(host, path).unwrap_or_else(|_| absolute(host, path));
-    if list.files.remove(key(&path)?).is_none() {
-        return Ok(false);
+    let path = located(host, path).unwrap_or_else(|_| absolute(host, path));
+    // A link cannot be vouched for; what it led to may have been.
+    let target = host.files.canonical(&path).unwrap_or_else(|_| path.clone());
+    let keys = [key(&path)?, key(&target)?];
+    if !keys.iter().any(|key| read(host).is_ok_and(|files| files.contains_key(*key))) {
+        // Whatever is wrong with the list is said all the same.
+        return read(host).map(|_| false);
     }
-    list.write(host)?;
-    Ok(true)
+    let mut removed = false;
+    change(host, |files| {
+        removed = keys.iter().filter(|key| files.remove(**key).is_some()).count() > 0;
+        removed
+    })?;
+    Ok(removed)
 }
 
 /// Whether the user vouches for the file as it is now.
@@ -71,10 +98,11 @@ pub fn untrust(host: &Host, path: &Path) -> Result<bool, Error> {
 /// # Errors
 /// As [`trust()`].
 pub fn is_trusted(host: &Host, path: &Path) -> Result<bool, Error> {
-    let path = canonical(host, path)?;
-    match source::read(host, &path)? {
-        Some(read) => Ok(standing(host, &path, &read.bytes)? == Standing::Trusted),
-        None => Ok(false),
+    let path = located(host, path)?;
+    match host.files.read_unlinked(&path, source::MAX_CONFIG_FILE) {
+        Ok(read) => Ok(standing(host, &path, &read.bytes)? == Standing::Trusted),
+        Err(FileReadError::NotFound | FileReadError::NotRegular(FileKind::Link)) => Ok(false),
+        Err(error) => Err(source::unreadable(&path, &error)),
     }
 }
 
@@ -83,7 +111,7 @@ pub fn is_trusted(host: &Host, path: &Path) -> Result<bool, Error> {
 /// # Errors
 /// As [`trust()`], of the list alone.
 pub fn list(host: &Host) -> Result<Vec<Trusted>, Error> {
-    let list = List::read(host)?;
+    let files = read(host)?;
     let trusted = |(path, entry): (&String, &Json)| {
         Some(Trusted {
             path: PathBuf::from(path),
@@ -91,68 +119,86 @@ pub fn list(host: &Host) -> Result<Vec<Trusted>, Error> {
             trusted_at: entry.get("trusted_at").and_then(Json::as_str).map(str::to_owned),
         })
     };
-    Ok(list.files.iter().filter_map(trusted).collect())
+    Ok(files.iter().filter_map(trusted).collect())
 }
 
-/// Whether the user vouches for the file at `path` with this content.
+/// Whether the user vouches for the file at `path`, which has no links in it, with this content.
 pub(crate) fn standing(host: &Host, path: &Path, bytes: &[u8]) -> Result<Standing, Error> {
-    let list = List::read(host)?;
-    let path = host.files.canonical(path).unwrap_or_else(|_| path.to_owned());
-    let entry = path.to_str().and_then(|path| list.files.get(path));
+    let files = read(host)?;
+    // The path as it was found: where it leads by now may be a file that is trusted, and what it names would be looked for
+    // here.
+    let entry = path.to_str().and_then(|path| files.get(path));
     Ok(match entry.and_then(|entry| entry.get("sha256")).and_then(Json::as_str) {
-        None => Standing::Untrusted,
-        Some(pinned) if pinned == sha256(bytes) => Standing::Trusted,
-        Some(_) => Standing::Changed,
+        Some(pinned) if pinned == sha256(bytes) && is_in_own_directory(host, path) => Standing::Trusted,
+        Some(pinned) if pinned != sha256(bytes) => Standing::Changed,
+        _ => Standing::Untrusted,
     })
 }
 
-/// `trust.json`
-#[derive(Default)]
-struct List {
-    path: PathBuf,
-    files: Map<String, Json>,
+/// Whether nobody but the user and root can put other files beside this one, of those whom permission bits tell. A group
+/// that may is the user's own on many systems.
+fn is_in_own_directory(host: &Host, path: &Path) -> bool {
+    let Some(status) = path.parent().and_then(|directory| host.files.status(directory).ok()) else {
+        return false;
+    };
+    let is_roots = status.owner == Some(0);
+    (is_roots || !is_foreign(&status, user_id(host))) && status.mode.is_none_or(|mode| mode & 0o002 == 0)
 }
 
-impl List {
-    fn read(host: &Host) -> Result<Self, Error> {
-        let Some(state) = host.environment.directory(Directory::State) else { return Ok(Self::default()) };
-        let path = state.join("ee-auth").join("trust.json");
-        let explain = |outcome, what: &str| {
-            Error::new(outcome, "trust", format!("the list of trusted files {}: {what}", path.display()))
-                .hint("remove it, and run `ee-auth trust` again for the files that you trust")
-        };
-        let read = match host.files.read(&path, MAX_FILE) {
-            Ok(read) => read,
-            Err(error) if host.counts_as_absent(&path, &error) => {
-                return Ok(Self { path, files: Map::new() });
-            }
-            Err(error) => return Err(explain(Outcome::Invalid, &error.to_string())),
-        };
-        if is_foreign(&read.status, user_id(host)) || read.status.mode.is_some_and(|mode| mode & 0o022 != 0) {
-            return Err(explain(Outcome::Untrusted, "others can write it"));
-        }
-        let parsed: Result<Json, _> = serde_json::from_slice(&read.bytes);
-        let files = match parsed {
-            Ok(Json::Object(mut list)) if list.get("version") == Some(&json!(1)) => list.remove("files"),
-            _ => None,
-        };
-        match files {
-            Some(Json::Object(files)) => Ok(Self { path, files }),
-            _ => Err(explain(Outcome::Invalid, "it is not such a list, or one of a newer version")),
-        }
-    }
+/// `trust.json`
+fn list_file(host: &Host) -> Option<PathBuf> {
+    Some(host.environment.directory(Directory::State)?.join("ee-auth").join("trust.json"))
+}
 
-    fn write(self, host: &Host) -> Result<(), Error> {
-        if self.path.as_os_str().is_empty() {
-            return Err(
-                Error::internal("what you trust cannot be kept: no home directory is known").hint("set HOME")
-            );
-        }
-        let text = format!("{:#}\n", json!({"version": 1, "files": self.files}));
-        host.files.write_private(&self.path, text.as_bytes()).map_err(|error| {
-            Error::internal(format!("keeping the list of trusted files {}: {error}", self.path.display()))
-        })
+/// The entries of the list, by path.
+fn read(host: &Host) -> Result<Map<String, Json>, Error> {
+    let Some(path) = list_file(host) else { return Ok(Map::new()) };
+    match host.files.read(&path, MAX_FILE) {
+        Ok(read) => parse(host, &path, &read),
+        Err(error) if host.counts_as_absent(&path, &error) => Ok(Map::new()),
+        Err(error) => Err(unusable(Outcome::Invalid, &path, &error.to_string())),
     }
+}
+
+fn parse(host: &Host, path: &Path, read: &FileRead) -> Result<Map<String, Json>, Error> {
+    if is_foreign(&read.status, user_id(host)) || read.status.mode.is_some_and(|mode| mode & 0o022 != 0) {
+        return Err(unusable(Outcome::Untrusted, path, "others can write it"));
+    }
+    let parsed: Result<Json, _> = serde_json::from_slice(&read.bytes);
+    let files = match parsed {
+        Ok(Json::Object(mut list)) if list.get("version") == Some(&json!(1)) => list.remove("files"),
+        _ => None,
+    };
+    match files {
+        Some(Json::Object(files)) => Ok(files),
+        _ => Err(unusable(Outcome::Invalid, path, "it is not such a list, or one of a newer version")),
+    }
+}
+
+fn unusable(outcome: Outcome, path: &Path, what: &str) -> Error {
+    Error::new(outcome, "trust", format!("the list of trusted files {}: {what}", path.display()))
+        .hint("remove it, and run `ee-auth trust` again for the files that you trust")
+}
+
+/// Changes the entries, and writes them where `change` says so.
+fn change(host: &Host, mut change: impl FnMut(&mut Map<String, Json>) -> bool) -> Result<(), Error> {
+    let path = list_file(host).ok_or_else(|| {
+        Error::internal("what you trust cannot be kept: no home directory is known").hint("set HOME")
+    })?;
+    let changed = host.update_blocking(&path, MAX_FILE, |old| {
+        let mut files = old.map_or_else(|| Ok(Map::new()), |old| parse(host, &path, old))?;
+        if !change(&mut files) {
+            return Ok((Edit::Keep, ()));
+        }
+        let text = format!("{:#}\n", json!({"version": 1, "files": files}));
+        Ok((Edit::Write(text.into_bytes().into()), ()))
+    });
+    changed.map_err(|error| {
+        error.explain(
+            |error| unusable(Outcome::Invalid, &path, &error.to_string()),
+            |error| Error::internal(format!("keeping the list of trusted files {}: {error}", path.display())),
+        )
+    })
 }
 
 /// The path as it stands in the list.
@@ -167,12 +213,19 @@ fn absolute(host: &Host, path: &Path) -> PathBuf {
     host.environment.directory(Directory::Working).unwrap_or_default().join(path)
 }
 
-fn canonical(host: &Host, path: &Path) -> Result<PathBuf, Error> {
+/// Where the file itself is: links on the way to it are followed, and one at its own name is not.
+fn located(host: &Host, path: &Path) -> Result<PathBuf, Error> {
     let path = absolute(host, path);
-    host.files.canonical(&path).map_err(|error| {
+    let failed = |error: std::io::Error| {
         Error::invalid("config_file", format!("looking for {}: {error}", path.display()))
             .hint("name a project's ee-auth.toml")
-    })
+    };
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(failed(std::io::ErrorKind::IsADirectory.into()));
+    };
+    let located = host.files.canonical(directory).map_err(failed)?.join(name);
+    host.files.link(&located).map_err(failed)?;
+    Ok(located)
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -49,8 +49,8 @@ pub use login::{Grant, LoggedIn, Login, LoginRequest, OAuthClient, Unfinished};
 pub use nearest::nearest_name;
 pub use profile::ProfileName;
 pub use project::{
-    EARTH_ENGINE_CLIENT_PROJECT, Project, ProjectCandidate, SDK_PROJECTS, is_googles_own, project_number,
-    resolve_project,
+    EARTH_ENGINE_CLIENT_PROJECT, Project, ProjectCandidate, SDK_PROJECTS, is_googles_own,
+    is_plausible_project, project_number, resolve_project,
 };
 pub use provider::{Finding, Provider, Skip, SkipReason};
 pub use scopes::Scopes;

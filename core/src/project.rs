@@ -85,7 +85,7 @@ pub fn resolve_project(
                  https://console.cloud.google.com/earth-engine",
             ));
         }
-        if !is_plausible(&id) {
+        if !is_plausible_project(&id) {
             if !named_by_person {
                 continue;
             }
@@ -111,7 +111,7 @@ pub fn project_number(client_id: &str) -> Option<String> {
 
 /// Whether `id` has the shape of a project's id, old domain-scoped ones (`example.com:project`) included, or number.
 /// Deliberately wide: the point is to catch display names and pasted JSON, not to repeat Google's rules.
-fn is_plausible(id: &str) -> bool {
+pub fn is_plausible_project(id: &str) -> bool {
     id.len() <= 128
         && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.' | b':'))
         && id.bytes().any(|b| b.is_ascii_alphanumeric())

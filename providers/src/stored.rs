@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use ee_auth_config::{Config, Origin, default_profile, set_default_profile};
+use ee_auth_config::{Config, Origin, default_profile, set_default_profile, unset_default_profile};
 use ee_auth_core::{
     Error, Finding, Host, Outcome, ProfileName, ProjectCandidate, Provider, Search, Settings, resolve_project,
 };
@@ -274,7 +274,7 @@ pub fn remove_profile(resolver: &Resolver, name: &ProfileName) -> Result<Removed
     let settings = Settings { profile: Some(name.clone()), ..resolver.load_for_new_profile()?.settings() };
     let removed = pollster::block_on(persistent::remove_login(&Search::new(host.clone(), settings)))?;
     if default_profile(host)?.is_some_and(|chosen| chosen.value == *name) {
-        set_default_profile(host, None)?;
+        unset_default_profile(host, name)?;
     }
     Ok(removed)
 }

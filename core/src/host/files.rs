@@ -75,6 +75,7 @@ pub enum FileReadError {
     #[error("{}", match .0 {
         FileKind::Directory => "it is a directory, not a file",
         FileKind::Fifo => "it is a named pipe, not a file",
+        FileKind::Link => "it is a symbolic link, not a file",
         _ => "it is not a regular file",
     })]
     NotRegular(FileKind),
@@ -106,6 +107,12 @@ pub trait Files: Send + Sync {
     /// See [`FileReadError`].
     fn read(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError>;
 
+    /// As [`Files::read`], of the file at `path` itself: a symbolic link there is [`FileReadError::NotRegular`].
+    ///
+    /// # Errors
+    /// See [`FileReadError`].
+    fn read_unlinked(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError>;
+
     /// What stands at `path`, links followed.
     ///
     /// # Errors
@@ -131,6 +138,29 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// The system's. The old file is then as it was.
     fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Puts `new` at `path` as [`Files::write_private`] does, or removes what is there with `None`, if it still holds `old`
+    /// (`None`: if nothing is there), which is looked at right before. Answers whether it did: for [`Host::update`], which
+    /// holds the lock.
+    ///
+    /// # Errors
+    /// The system's. The old file is then as it was.
+    ///
+    /// [`Host::update`]: super::Host::update
+    fn replace(&self, path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> io::Result<bool>;
+
+    /// Makes sure that a file could be put at `path`: writes one of `size` bytes beside it, and removes it.
+    ///
+    /// # Errors
+    /// The system's.
+    fn check_writable(&self, path: &Path, size: usize) -> io::Result<()>;
+
+    /// The files in `directory` with such a name whose writers have ended without putting them in their place or removing
+    /// them. A file whose writer is alive is not among them, even if it is suspended.
+    fn abandoned(&self, directory: &Path, named: &dyn Fn(&str) -> bool) -> Vec<std::path::PathBuf>;
+
+    /// Removes the files of [`Files::abandoned`].
+    fn remove_abandoned(&self, directory: &Path, named: &dyn Fn(&str) -> bool);
 
     /// As [`Files::write_private`], for what can be had again: after a crash of the machine there may be nothing, or
     /// something else, and so nobody waits for the disk.
@@ -189,6 +219,6 @@ pub trait Files: Send + Sync {
     /// removed with it.
     ///
     /// # Errors
-    /// The system's: no such file can be made, or the file system knows no locks.
+    /// The system's: no such file can be made; [`io::ErrorKind::Unsupported`] where the file system has no locks.
     fn try_lock(&self, path: &Path) -> io::Result<Option<FileLock>>;
 }

@@ -13,6 +13,7 @@ mod loopback;
 mod path_guard;
 mod person;
 mod processes;
+mod update;
 
 use std::fmt;
 use std::future::Future;
@@ -33,6 +34,7 @@ pub use loopback::{Loopback, Page, Visit, Visits};
 pub use path_guard::{PathGuard, PathRisk};
 pub use person::{Nobody, Person, Presence};
 pub use processes::{Command, Conversation, Output, ProcessError, Processes, Reply, Variables};
+pub use update::{Edit, LOCK_TIMEOUT, LockedFile, UpdateError, is_unfinished};
 
 /// A future that any executor can poll, on any thread.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

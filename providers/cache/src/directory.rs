@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ee_auth_core::host::{Directory, Host};
+use ee_auth_core::host::{Directory, Host, is_unfinished};
 use ee_auth_core::{Error, TokenKey};
 
 use crate::{entry, machine};
@@ -14,9 +14,6 @@ const PRUNED: &str = ".pruned";
 
 /// The same for tokens in the keyring.
 pub(crate) const PRUNED_KEYRING: &str = ".pruned-keyring";
-
-/// What is written, and removed at once, to see whether anything can be.
-const PROBE: &str = ".writable";
 
 /// How often old files are looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -49,13 +46,15 @@ pub fn clear(host: &Host) -> Result<usize, Error> {
         }
         Err(error) => return Err(refused(&directory, &error)),
     };
+    // What killed writers left; a token that is being written goes to its place after this.
+    host.files.remove_abandoned(&directory, &is_unfinished);
     let mut removed = 0;
     for name in names {
         let path = directory.join(&name);
         match Content::of(&path) {
             Some(Content::Lock) | None => continue,
             Some(Content::Token) => removed += 1,
-            Some(Content::Unfinished | Content::Mark) => {}
+            Some(Content::Mark) => {}
             Some(Content::Removed) => {
                 // Where it is still open this may be refused, and it goes when it is closed.
                 let _ = host.files.remove(&path);
@@ -97,9 +96,9 @@ pub(crate) fn remove(host: &Host, key: &TokenKey) -> Result<(), (PathBuf, io::Er
     Ok(())
 }
 
-/// A file that may be written and removed at any time.
-pub(crate) fn probe(host: &Host) -> Option<PathBuf> {
-    Some(directory(host)?.join(PROBE))
+/// Whether a token can be kept.
+pub(crate) fn is_writable(host: &Host) -> bool {
+    directory(host).is_some_and(|directory| host.files.check_writable(&directory.join(PRUNED), 4096).is_ok())
 }
 
 /// Removes what has been of no use for a while: once a day, since it looks at every file.
@@ -139,24 +138,19 @@ fn age(host: &Host, path: &Path, now: SystemTime) -> Option<Duration> {
 enum Content {
     /// A token, in some version of the format.
     Token,
-    /// What a process that was killed had not written to its end.
-    Unfinished,
     /// What a network file system has only given another name when it was removed, since somebody had it open.
     Removed,
     /// Nothing: it stands for a turn.
     Lock,
-    /// Nothing that matters: it stands for a time, or was a probe.
+    /// Nothing that matters: it stands for a time.
     Mark,
 }
 
 impl Content {
     fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
-        if name == PRUNED || name == PRUNED_KEYRING || name == PROBE {
+        if name == PRUNED || name == PRUNED_KEYRING {
             return Some(Self::Mark);
-        }
-        if name.starts_with(".ee-auth-") {
-            return Some(Self::Unfinished);
         }
         if name.starts_with(".nfs") || name.starts_with(".fuse_hidden") {
             return Some(Self::Removed);
@@ -184,7 +178,7 @@ mod tests {
             (format!("{digest}.3f0c.v1.json"), Some(Content::Token)),
             (format!("{digest}.lock"), Some(Content::Lock)),
             (format!("{digest}.3f0c.lock"), Some(Content::Lock)),
-            (".ee-auth-aB3".to_owned(), Some(Content::Unfinished)),
+            (".ee-auth-aB3dE9".to_owned(), None),
             (".nfs00000000025a4b2100000001".to_owned(), Some(Content::Removed)),
             (".fuse_hidden0000000d00000001".to_owned(), Some(Content::Removed)),
             (".pruned".to_owned(), Some(Content::Mark)),

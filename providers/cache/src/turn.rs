@@ -58,7 +58,7 @@ async fn wait(cache: &DiskCache, path: &Path, keeps: Keeps) -> io::Result<Option
         if let Some(lock) = host.files.try_lock(path)? {
             return Ok(Some(lock));
         }
-        if waited.is_zero() && keeps == Keeps::Beside && !is_writable(host) {
+        if waited.is_zero() && keeps == Keeps::Beside && !directory::is_writable(host) {
             // What the others get cannot be kept: to wait for them would be to do the same, one after another.
             return Ok(None);
         }
@@ -91,13 +91,4 @@ fn in_session(host: &Host, digest: &str) -> Option<PathBuf> {
 /// their common home directory, may stay for long.
 fn beside(host: &Host, digest: &str) -> Option<PathBuf> {
     Some(directory::directory(host)?.join(machine::file_name(host, digest, "lock")))
-}
-
-/// Whether a token can be kept.
-fn is_writable(host: &Host) -> bool {
-    let Some(path) = directory::probe(host) else { return false };
-    let written = host.files.write_cache(&path, &[b' '; 4096]);
-    // Where it cannot be removed, it is found when old files are looked for.
-    let _ = host.files.remove(&path);
-    written.is_ok()
 }

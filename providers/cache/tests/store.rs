@@ -287,7 +287,7 @@ fn clearing_removes_tokens_and_nothing_else() {
     }
     let newer = format!("{}.v2.json", "0".repeat(64));
     let lock = format!("{}.lock", "0".repeat(64));
-    for name in [newer.as_str(), ".ee-auth-Xyz", &lock, "notes.txt"] {
+    for name in [newer.as_str(), ".ee-auth-Ab3dE9", &lock, "notes.txt"] {
         fake.set_file(directory.join(name), "");
     }
     assert_eq!(clear(&fake.host()).unwrap(), 3);
@@ -306,7 +306,7 @@ fn old_files_go_when_others_come() {
     let directory = directory(&fake.host()).unwrap();
     let day = 24 * HOUR;
     cache(&fake).save(&key("old"), &token(&fake, "old"));
-    for name in [".ee-auth-Xyz", &format!("{}.boot.lock", "0".repeat(64)), "notes.txt"] {
+    for name in [".ee-auth-Ab3dE9", &format!("{}.boot.lock", "0".repeat(64)), "notes.txt"] {
         fake.set_entry(
             directory.join(name),
             Entry { modified: Some(fake.time()), ..Entry::new(Node::File(Vec::new())) },
@@ -318,7 +318,7 @@ fn old_files_go_when_others_come() {
     fake.advance(day);
     cache(&fake).save(&key("new"), &token(&fake, "new"));
     let names = fake.host().files.list(&directory).unwrap();
-    assert_eq!(names.len(), 4, "{names:?}");
+    assert_eq!(names.len(), 5, "{names:?}");
     assert!(names.iter().any(|name| name == "notes.txt"));
     for (name, there) in [("old", false), ("young", true), ("new", true)] {
         assert_eq!(cache(&fake).load(&key(name)).is_some(), there, "{name}");

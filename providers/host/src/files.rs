@@ -8,32 +8,37 @@ use std::time::Duration;
 #[cfg(target_os = "linux")]
 use ee_auth_core::host::ACCESS_LIST_ATTRIBUTE;
 use ee_auth_core::host::{
-    AccessList, FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, TemporaryFile,
+    AccessList, FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, TemporaryFile, is_unfinished,
 };
 use tempfile::NamedTempFile;
 
 use crate::buffer::Buffer;
 use crate::ending::Undo;
 use crate::lock;
-
-/// How the names of files begin that are not yet in their place.
-const TEMPORARY_PREFIX: &str = ".ee-auth-";
+use crate::unfinished::{self, Readers};
 
 /// How often is looked for a file that is replaced just then, and the pause between two looks.
 const MOST_LOOKS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// How often a program is written anew because its file was removed before it was in its place.
+const MOST_ATTEMPTS: u32 = 5;
 
 pub(crate) struct SystemFiles;
 
 impl Files for SystemFiles {
     fn read(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
         for look in 1..MOST_LOOKS {
-            match read(path, limit) {
+            match read(path, limit, Links::Followed) {
                 Err(error) if is_replaced(path, &error, look) => {}
                 outcome => return outcome,
             }
         }
-        read(path, limit)
+        read(path, limit, Links::Followed)
+    }
+
+    fn read_unlinked(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
+        read(path, limit, Links::Refused)
     }
 
     fn status(&self, path: &Path) -> io::Result<FileStatus> {
@@ -55,43 +60,70 @@ impl Files for SystemFiles {
     }
 
     fn write_private(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let directory = private_parent(path)?;
-        let (file, undo) = beside(directory, bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        undo.forget();
-        // The name, too, must reach the disk. Some file systems cannot say so, and the file is there all the same.
-        #[cfg(unix)]
-        if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
-            log::debug!("{}: {error}", directory.display());
+        place_private(path, bytes, || Ok(true)).map(drop)
+    }
+
+    fn replace(&self, path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> io::Result<bool> {
+        let is_old = || is_there(path, old);
+        match new {
+            Some(new) => place_private(path, new, is_old),
+            None if is_old()? => {
+                unfinished::remove_abandoned(parent(path), &is_unfinished);
+                self.remove(path)?;
+                Ok(true)
+            }
+            None => Ok(false),
         }
-        Ok(())
+    }
+
+    fn check_writable(&self, path: &Path, size: usize) -> io::Result<()> {
+        let (file, undo) = beside(private_parent(path)?, &vec![b' '; size], Readers::Nobody)?;
+        undo.forget();
+        file.close()
+    }
+
+    fn abandoned(&self, directory: &Path, named: &dyn Fn(&str) -> bool) -> Vec<PathBuf> {
+        unfinished::abandoned(directory, named).map(|(path, _)| path).collect()
+    }
+
+    fn remove_abandoned(&self, directory: &Path, named: &dyn Fn(&str) -> bool) {
+        unfinished::remove_abandoned(directory, named);
     }
 
     fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let (file, undo) = beside(private_parent(path)?, bytes)?;
+        let (file, undo) = beside(private_parent(path)?, bytes, Readers::Nobody)?;
         file.persist(path).map_err(|error| error.error)?;
         undo.forget();
         Ok(())
     }
 
     fn write_program(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let (file, undo) = beside(private_parent(path)?, bytes)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o500))?;
+        let directory = private_parent(path)?;
+        for attempt in 1.. {
+            let (file, undo) = beside(directory, bytes, Readers::Nobody)?;
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                file.as_file().set_permissions(fs::Permissions::from_mode(0o500))?;
+            }
+            // Closed before it has its name: a file that is open for writing cannot be run. Its lock goes with that, so
+            // another process may take it for abandoned.
+            match file.into_temp_path().persist(path) {
+                Err(error) if error.error.kind() == io::ErrorKind::NotFound && attempt < MOST_ATTEMPTS => {}
+                Err(error) => return Err(error.error),
+                Ok(()) => {
+                    undo.forget();
+                    break;
+                }
+            }
         }
-        // Closed before it has its name: a file that is open for writing cannot be run.
-        file.into_temp_path().persist(path).map_err(|error| error.error)?;
-        undo.forget();
         Ok(())
     }
 
     fn write_temporary(&self, path: &Path, bytes: &[u8]) -> io::Result<TemporaryFile> {
         let directory = private_parent(path)?;
         let write = || {
-            let mut file = new_beside(directory)?;
+            let mut file = unfinished::create(directory, Readers::Nobody)?;
             file.write_all(bytes)?;
             file.persist(path).map_err(|error| error.error)
         };
@@ -104,7 +136,8 @@ impl Files for SystemFiles {
                 _ => {}
             }
         };
-        Ok(Box::new(Undo::make(write, remove)?.1))
+        // The open file is its lock: without it, it is abandoned.
+        Ok(Box::new(Undo::make(write, remove)?))
     }
 
     #[cfg(unix)]
@@ -116,12 +149,13 @@ impl Files for SystemFiles {
     }
 
     fn write_new(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(parent(path))?;
-        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-        file.write_all(bytes).inspect_err(|_| {
-            // Half a file is worse than none.
-            let _ = fs::remove_file(path);
-        })
+        create_directories(parent(path), 0o777)?;
+        let (file, undo) = beside(parent(path), bytes, Readers::Usual)?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path).map_err(|error| error.error)?;
+        undo.forget();
+        sync_directory(parent(path));
+        Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -184,8 +218,15 @@ fn may_be_away(directory: &Path) -> bool {
     directory.is_dir()
 }
 
-fn read(path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
-    let file = open(path)?;
+/// What is done with a symbolic link at a path itself.
+#[derive(Clone, Copy, PartialEq)]
+enum Links {
+    Followed,
+    Refused,
+}
+
+fn read(path: &Path, limit: u64, links: Links) -> Result<FileRead, FileReadError> {
+    let file = open(path, links)?;
     // Of the open file, not of the path: what is checked is what is read.
     let mut status = describe(&file.metadata().map_err(FileReadError::Io)?);
     status.access_list = access_list(&status, |bytes| open_attribute(&file, bytes));
@@ -208,7 +249,7 @@ fn read(path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
 }
 
 /// Opens whatever is at `path` for reading, without waiting for anybody.
-fn open(path: &Path) -> Result<File, FileReadError> {
+fn open(path: &Path, links: Links) -> Result<File, FileReadError> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
@@ -216,9 +257,22 @@ fn open(path: &Path) -> Result<File, FileReadError> {
         use rustix::fs::OFlags;
         use std::os::unix::fs::OpenOptionsExt;
         // A FIFO without a writer would wait for one; a terminal could become this process's own.
-        options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32);
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags = if links == Links::Refused { flags | OFlags::NOFOLLOW } else { flags };
+        options.custom_flags(flags.bits() as i32);
+    }
+    let is_link = || {
+        links == Links::Refused
+            && fs::symlink_metadata(path).is_ok_and(|status| status.file_type().is_symlink())
+    };
+    // Elsewhere than on Unix the link is opened through, so it is looked for first.
+    if cfg!(not(unix)) && is_link() {
+        return Err(FileReadError::NotRegular(FileKind::Link));
     }
     options.open(path).map_err(|error| {
+        if is_link() {
+            return FileReadError::NotRegular(FileKind::Link);
+        }
         if error.kind() == io::ErrorKind::NotFound {
             return FileReadError::NotFound;
         }
@@ -233,19 +287,78 @@ fn open(path: &Path) -> Result<File, FileReadError> {
 /// The directory of `path`, made where it is missing, with mode 0700.
 fn private_parent(path: &Path) -> io::Result<&Path> {
     let directory = parent(path);
-    let mut missing = DirBuilder::new();
-    missing.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut missing, 0o700);
-    missing.create(directory)?;
+    create_directories(directory, 0o700)?;
     Ok(directory)
 }
 
+/// Makes the directories of a path that are missing. Whatever the umask, their owner can use them.
+fn create_directories(directory: &Path, mode: u32) -> io::Result<()> {
+    #[cfg(unix)]
+    let create = || {
+        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+        DirBuilder::new().mode(mode).create(directory)?;
+        let made = fs::symlink_metadata(directory)?.permissions().mode();
+        if made & 0o700 == 0o700 {
+            return Ok(());
+        }
+        fs::set_permissions(directory, fs::Permissions::from_mode(made & 0o777 | 0o700))
+    };
+    #[cfg(not(unix))]
+    let create = || {
+        let _ = mode;
+        DirBuilder::new().create(directory)
+    };
+    match create() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = directory.parent().filter(|above| *above != Path::new("")).ok_or(error)?;
+            create_directories(above, mode)?;
+            create().or_else(|error| if directory.is_dir() { Ok(()) } else { Err(error) })
+        }
+        Err(_) if directory.is_dir() => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// Puts a private file at `path`, on the disk, if `may` still says so right before. Answers whether it did.
+fn place_private(path: &Path, bytes: &[u8], may: impl FnOnce() -> io::Result<bool>) -> io::Result<bool> {
+    let directory = private_parent(path)?;
+    let (file, undo) = beside(directory, bytes, Readers::Nobody)?;
+    file.as_file().sync_all()?;
+    if !may()? {
+        return Ok(false);
+    }
+    file.persist(path).map_err(|error| error.error)?;
+    undo.forget();
+    sync_directory(directory);
+    Ok(true)
+}
+
+/// Whether `path` holds this, and nothing where there is to be nothing.
+fn is_there(path: &Path, content: Option<&[u8]>) -> io::Result<bool> {
+    match (read(path, content.map_or(0, <[u8]>::len) as u64, Links::Followed), content) {
+        (Ok(read), Some(content)) => Ok(*read.bytes == *content),
+        (Err(FileReadError::NotFound), content) => Ok(content.is_none()),
+        (Err(FileReadError::Io(error)), _) => Err(error),
+        (Ok(_) | Err(_), _) => Ok(false),
+    }
+}
+
+/// Has the names in a directory reach the disk, as far as its file system can do that: they are there all the same.
+fn sync_directory(directory: &Path) {
+    #[cfg(unix)]
+    if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
+        log::debug!("{}: {error}", directory.display());
+    }
+    #[cfg(not(unix))]
+    let _ = directory;
+}
+
 /// A new file that is to take the place of another in its directory, and what removes it where it does not. Whatever happens
-/// before it does, the old file is there, and from then on the new one.
-fn beside(directory: &Path, bytes: &[u8]) -> io::Result<(NamedTempFile, Undo)> {
+/// before it does, the old file is there, and from then on the new one. What killed writers left there is removed.
+fn beside(directory: &Path, bytes: &[u8], readers: Readers) -> io::Result<(NamedTempFile, Undo)> {
+    unfinished::remove_abandoned(directory, &is_unfinished);
     let (mut file, undo) = Undo::make(
-        || new_beside(directory),
+        || unfinished::create(directory, readers),
         |file| {
             let path = file.path().to_owned();
             move || drop(fs::remove_file(path))
@@ -253,11 +366,6 @@ fn beside(directory: &Path, bytes: &[u8]) -> io::Result<(NamedTempFile, Undo)> {
     )?;
     file.write_all(bytes)?;
     Ok((file, undo))
-}
-
-/// Its mode is 0600 from the beginning.
-fn new_beside(directory: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new().prefix(TEMPORARY_PREFIX).tempfile_in(directory)
 }
 
 /// The directory of `path`; the working directory for a bare name.

@@ -44,6 +44,7 @@ mod processes;
 mod signals;
 mod tasks;
 mod tls;
+mod unfinished;
 
 use std::sync::{Arc, LazyLock};
 

@@ -5,14 +5,14 @@ use std::io;
 use std::path::Path;
 
 #[cfg(unix)]
-pub(crate) use unix::take;
+pub(crate) use unix::{is_unsupported, take};
 #[cfg(windows)]
 pub(crate) use windows::take;
 
 #[cfg(unix)]
 mod unix {
-    use std::fs;
-    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
     use std::path::PathBuf;
 
     use rustix::fs::{FlockOperation, OFlags, flock};
@@ -27,21 +27,27 @@ mod unix {
     }
 
     pub(crate) fn take(path: &Path) -> io::Result<Option<Lock>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
-            .open(path)?;
+        let file = match open(path) {
+            // An umask of 0777 was in force when it was created, and its creator was killed before it could undo that.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_closed(path) => {
+                fs::set_permissions(path, Permissions::from_mode(0o600))?;
+                open(path)?
+            }
+            opened => opened?,
+        };
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK | Errno::INTR) => return Ok(None),
+            Err(error) if is_unsupported(error) => {
+                return Err(io::Error::new(io::ErrorKind::Unsupported, io::Error::from(error)));
+            }
             Err(error) => return Err(error.into()),
         }
         // Whoever had the lock has removed its file meanwhile, perhaps: then others take turns at another by now.
         let (taken, there) = (file.metadata()?, fs::symlink_metadata(path));
+        if taken.mode() & 0o600 != 0o600 {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
         match there {
             Ok(there) if (there.dev(), there.ino()) == (taken.dev(), taken.ino()) => {
                 Ok(Some(Lock { path: path.to_owned(), _file: file }))
@@ -50,6 +56,31 @@ mod unix {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn open(path: &Path) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
+            .open(path)
+    }
+
+    /// Whether it is a file of this user that its own owner cannot open.
+    fn is_closed(path: &Path) -> bool {
+        fs::symlink_metadata(path).is_ok_and(|status| {
+            status.is_file()
+                && status.uid() == rustix::process::geteuid().as_raw()
+                && status.mode() & 0o600 != 0o600
+        })
+    }
+
+    /// Whether this error of `flock` says that the file system has no locks.
+    pub(crate) fn is_unsupported(error: Errno) -> bool {
+        matches!(error, Errno::NOLCK | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL)
     }
 
     impl Drop for Lock {

@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use ee_auth_core::host::{FileKind, FileReadError, Files};
+use ee_auth_core::host::{Edit, FileKind, FileReadError, Files};
 
 fn files() -> Arc<dyn Files> {
     ee_auth_host::system().files
@@ -108,6 +108,70 @@ fn a_lock_is_had_once_and_leaves_nothing() {
     assert!(files().try_lock(&path).unwrap().is_some());
     fs::write(directory.path().join("file"), "").unwrap();
     assert!(files().try_lock(&directory.path().join("file/lock")).is_err());
+}
+
+#[test]
+fn a_file_is_replaced_only_while_it_is_what_was_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("new/file");
+    assert!(!files().replace(&path, Some(b"old"), Some(b"new")).unwrap());
+    assert!(files().replace(&path, None, Some(b"first")).unwrap());
+    assert!(!files().replace(&path, None, Some(b"second")).unwrap());
+    assert!(!files().replace(&path, Some(b"firs"), Some(b"second")).unwrap());
+    assert!(!files().replace(&path, Some(b"firstly"), None).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), b"first");
+    assert!(files().replace(&path, Some(b"first"), Some(b"second")).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), b"second");
+    assert!(files().replace(&path, Some(b"second"), None).unwrap());
+    assert!(files().replace(&path, None, None).unwrap());
+    assert!(names(path.parent().unwrap()).is_empty());
+}
+
+#[test]
+fn changes_at_once_are_all_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("count");
+    let count = || {
+        ee_auth_host::system()
+            .update_blocking(&path, 100, |old| {
+                let count = old.map_or(0, |old| String::from_utf8_lossy(&old.bytes).parse::<u32>().unwrap());
+                Ok((Edit::Write((count + 1).to_string().into_bytes().into()), ()))
+            })
+            .unwrap();
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| (0..10).for_each(|_| count()));
+        }
+    });
+    assert_eq!(fs::read_to_string(&path).unwrap(), "80");
+    assert_eq!(names(directory.path()), ["count"]);
+}
+
+#[test]
+fn what_a_program_without_locks_writes_meanwhile_is_not_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    fs::write(&path, "a").unwrap();
+    let mut times = 0;
+    ee_auth_host::system()
+        .update_blocking(&path, 100, |old| {
+            times += 1;
+            if times < 3 {
+                fs::write(&path, format!("written {times} times")).unwrap();
+            }
+            let old = old.map(|old| String::from_utf8_lossy(&old.bytes).into_owned()).unwrap_or_default();
+            Ok((Edit::Write(format!("{old}, and changed").into_bytes().into()), ()))
+        })
+        .unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "written 2 times, and changed");
+    // One that is changed again and again is given up.
+    let outcome = ee_auth_host::system().update_blocking(&path, 100, |_| {
+        times += 1;
+        fs::write(&path, times.to_string()).unwrap();
+        Ok((Edit::Remove, ()))
+    });
+    assert!(outcome.is_err() && path.exists());
 }
 
 #[test]
@@ -239,6 +303,77 @@ mod unix {
             assert_eq!(mode(&file), 0o600);
             assert_eq!(mode(file.parent().unwrap()), 0o700);
         }
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_with_the_next_write() {
+        type Write = fn(&Path);
+        let writes: [(&str, Write); 7] = [
+            ("write_private", |path| files().write_private(path, b"new").unwrap()),
+            ("write_cache", |path| files().write_cache(path, b"new").unwrap()),
+            ("write_new", |path| files().write_new(path, b"new").unwrap()),
+            ("write_program", |path| files().write_program(path, b"new").unwrap()),
+            ("check_writable", |path| files().check_writable(path, 10).unwrap()),
+            ("replace", |path| assert!(files().replace(path, None, None).unwrap())),
+            ("update", |path| {
+                let host = ee_auth_host::system();
+                host.update_blocking(path, 10, |_| Ok((Edit::Write(b"new".to_vec().into()), ()))).unwrap();
+            }),
+        ];
+        for (name, write) in writes {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("file");
+            for left in [".ee-auth-Ab3dE9", ".ee-auth-000000"] {
+                fs::write(directory.path().join(left), "secret").unwrap();
+            }
+            fs::set_permissions(directory.path().join(".ee-auth-000000"), Permissions::from_mode(0)).unwrap();
+            fs::create_dir(directory.path().join(".ee-auth-Ab3dE8")).unwrap();
+            symlink("other", directory.path().join(".ee-auth-Ab3dE7")).unwrap();
+            fs::write(directory.path().join(".ee-auth-notes"), "notes").unwrap();
+            fs::write(directory.path().join("other"), "").unwrap();
+            write(&path);
+            let mut left = names(directory.path());
+            left.retain(|name| name != "file");
+            assert_eq!(left, [".ee-auth-Ab3dE7", ".ee-auth-Ab3dE8", ".ee-auth-notes", "other"], "{name}");
+        }
+    }
+
+    #[test]
+    fn the_file_of_a_writer_that_is_alive_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let unfinished = directory.path().join(".ee-auth-Ab3dE9");
+        let writer = fs::File::create(&unfinished).unwrap();
+        rustix::fs::flock(&writer, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        let is_named = |name: &str| name.starts_with(".ee-auth-");
+        files().write_private(&directory.path().join("file"), b"new").unwrap();
+        assert!(unfinished.exists() && files().abandoned(directory.path(), &is_named).is_empty());
+        drop(writer);
+        assert_eq!(files().abandoned(directory.path(), &is_named), [unfinished.as_path()]);
+        files().remove_abandoned(directory.path(), &is_named);
+        assert!(!unfinished.exists());
+        // A file for another program is held for as long as it is there.
+        let place = directory.path().join("temporary.json");
+        let temporary = files().write_temporary(&place, b"secret").unwrap();
+        let is_named = |name: &str| name == "temporary.json";
+        assert!(files().abandoned(directory.path(), &is_named).is_empty());
+        drop(temporary);
+        assert!(!place.exists());
+    }
+
+    #[test]
+    fn a_link_is_not_read_where_links_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, link) = (directory.path().join("file"), directory.path().join("link"));
+        fs::write(&path, "content").unwrap();
+        symlink("file", &link).unwrap();
+        symlink("nowhere", directory.path().join("dangling")).unwrap();
+        assert_eq!(files().read_unlinked(&path, 10).unwrap().bytes[..], *b"content");
+        for link in [link, directory.path().join("dangling")] {
+            let refused = files().read_unlinked(&link, 10);
+            assert!(matches!(refused, Err(FileReadError::NotRegular(FileKind::Link))), "{}", link.display());
+        }
+        let missing = files().read_unlinked(&directory.path().join("missing"), 10);
+        assert!(matches!(missing, Err(FileReadError::NotFound)));
     }
 
     #[test]

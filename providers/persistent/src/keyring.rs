@@ -3,8 +3,8 @@
 //! An entry holds what the file would: the same JSON, but for the project, which is no secret and stays in the file,
 //! where earthengine-api finds it.
 
-use ee_auth_core::host::{Host, KeyringError, patiently};
-use ee_auth_core::{Error, ExposeSecret, Found, Grant, Look, ProfileName, Saw, Search, Secret};
+use ee_auth_core::host::{Host, KeyringError, LockedFile, patiently};
+use ee_auth_core::{Error, ExposeSecret, Found, Grant, Look, Outcome, ProfileName, Saw, Search, Secret};
 use ee_auth_google::{Content, Document, credential};
 use serde_json::{Map, Value};
 
@@ -80,8 +80,16 @@ pub(crate) async fn find(search: &Search) -> Result<Option<Found>, Error> {
 pub(crate) async fn store(search: &Search, grant: &Grant) -> Result<Stored, Error> {
     let mut fields = Map::new();
     store::put_login(&mut fields, grant);
+    // The lock of the file is that of the entry as well.
+    let file = match store::lock(search.host(), search.settings().profile.as_ref()).await {
+        Err(error) if error.outcome() == Outcome::Unavailable => return Err(error),
+        file => file,
+    };
     let mut stored = put(search, &fields).await?;
-    strip(search, grant.project.as_deref(), "it was replaced by this one", &mut stored).await;
+    match file {
+        Ok(file) => strip(&file, grant.project.as_deref(), "it was replaced by this one", &mut stored),
+        Err(error) => stored.warnings.push(format!("what is in the file stayed as it was: {error}")),
+    }
     Ok(stored)
 }
 
@@ -91,16 +99,20 @@ pub(crate) async fn store(search: &Search, grant: &Grant) -> Result<Stored, Erro
 /// As [`store()`].
 pub(crate) async fn adopt(search: &Search) -> Result<Option<Stored>, Error> {
     let (host, profile) = (search.host(), search.settings().profile.as_ref());
+    if crate::nothing_to_lock(host, profile) {
+        return Ok(None);
+    }
+    let file = store::lock(host, profile).await?;
     if stored(search).await?.is_some() {
         return Ok(None);
     }
-    let mut fields = store::fields(host, profile, Damaged::Refused)?;
+    let mut fields = store::fields(&file, Damaged::Refused)?;
     fields.retain(|name, _| store::LOGIN_FIELDS.contains(&name.as_str()));
     if !fields.contains_key("refresh_token") {
         return Ok(None);
     }
     let mut stored = put(search, &fields).await?;
-    strip(search, None, "it was moved to the keyring", &mut stored).await;
+    strip(&file, None, "it was moved to the keyring", &mut stored);
     Ok(Some(stored))
 }
 
@@ -114,8 +126,8 @@ async fn put(search: &Search, fields: &Map<String, Value>) -> Result<Stored, Err
 }
 
 /// Leaves no login in the file, and says what became of it.
-async fn strip(search: &Search, project: Option<&str>, why: &str, stored: &mut Stored) {
-    match store::strip(search.host(), search.settings().profile.as_ref(), project).await {
+fn strip(file: &LockedFile<'_>, project: Option<&str>, why: &str, stored: &mut Stored) {
+    match store::strip(file, project) {
         Ok(None) => {}
         Ok(Some(path)) => {
             stored.warnings.push(format!("the login in {} is there no longer: {why}", path.display()));

@@ -122,12 +122,35 @@ impl Removed {
 /// have one, and the file.
 ///
 /// # Errors
-/// [`Outcome::Unavailable`] where the keyring cannot be asked; nothing is removed then. [`Outcome::Internal`] where the file
-/// cannot be removed.
+/// [`Outcome::Unavailable`] where the keyring cannot be asked, or another process has locked the file; nothing is removed
+/// then. [`Outcome::Internal`] where the file cannot be removed.
 pub async fn remove_login(search: &Search) -> Result<Removed, Error> {
+    let (host, profile) = (search.host(), search.settings().profile.as_ref());
+    // Before anything is removed: another process may be about to store what it read.
+    let file = if nothing_to_lock(host, profile) {
+        None
+    } else {
+        match store::lock(host, profile).await {
+            Ok(file) => Some(file),
+            // Where nobody can write and nothing is stored, there is nothing to remove.
+            Err(error)
+                if error.outcome() == Outcome::Internal && stored(search).is_ok_and(|it| it.is_none()) =>
+            {
+                None
+            }
+            Err(error) => return Err(error),
+        }
+    };
     let keyring = if search.settings().keyring { keyring::remove(search).await? } else { None };
-    let file = store::remove(search.host(), search.settings().profile.as_ref()).await?;
+    let file = file.as_ref().map(store::remove).transpose()?.flatten();
     Ok(Removed { keyring, file })
+}
+
+/// Whether no process can be changing the file, since its directory is not there.
+fn nothing_to_lock(host: &Host, profile: Option<&ProfileName>) -> bool {
+    credentials_file(host, profile)
+        .and_then(|path| Some(host.files.status(path.parent()?).is_err()))
+        .unwrap_or(false)
 }
 
 /// What is stored for the search's profile: the entry of the keyring, where the settings have one, and the file's content.

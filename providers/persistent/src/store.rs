@@ -1,18 +1,15 @@
 //! Writing the file: what a login leaves, the project beside it, and its removal.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use ee_auth_core::host::{FileLock, FileReadError, Host, MAX_CREDENTIAL_FILE};
+use ee_auth_core::host::{
+    Edit, FileRead, FileReadError, Host, LOCK_TIMEOUT, LockedFile, MAX_CREDENTIAL_FILE, UpdateError,
+};
 use ee_auth_core::{Error, ExposeSecret, Grant, Outcome, ProfileName};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::credentials_file;
-
-/// How long somebody else's change is waited for. A change takes milliseconds; who takes longer was stopped.
-const PATIENCE: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Stores what a login was granted, exactly as earthengine-api does, so that it, rgee and the `earthengine` command use it;
 /// keys that it does not know are kept. The project that was stored before is kept, unless the login chose another.
@@ -26,13 +23,14 @@ pub(crate) async fn store(
     profile: Option<&ProfileName>,
     grant: &Grant,
 ) -> Result<PathBuf, Error> {
-    change(host, profile, Damaged::Replaced, |fields| {
+    let file = lock(host, profile).await?;
+    change(&file, Damaged::Replaced, |fields| {
         put_login(fields, grant);
         if let Some(project) = &grant.project {
             fields.insert("project".to_owned(), project.as_str().into());
         }
-    })
-    .await
+    })?;
+    Ok(file.path().to_owned())
 }
 
 /// The keys of a login: all but the project.
@@ -68,29 +66,16 @@ pub(crate) fn put_login(fields: &mut Map<String, Value>, grant: &Grant) {
 ///
 /// # Errors
 /// As [`store()`].
-pub(crate) async fn strip(
-    host: &Host,
-    profile: Option<&ProfileName>,
-    project: Option<&str>,
-) -> Result<Option<PathBuf>, Error> {
-    let path = credentials_file(host, profile).ok_or_else(no_home)?;
-    if project.is_none() && !is_there(host, &path) {
-        return Ok(None);
-    }
-    let (mut had_login, mut is_empty) = (false, false);
-    change(host, profile, Damaged::Replaced, |fields| {
-        had_login = fields.contains_key("refresh_token");
+pub(crate) fn strip(file: &LockedFile<'_>, project: Option<&str>) -> Result<Option<PathBuf>, Error> {
+    let had_login = change(file, Damaged::Replaced, |fields| {
+        let had_login = fields.contains_key("refresh_token");
         fields.retain(|name, _| !LOGIN_FIELDS.contains(&name.as_str()));
         if let Some(project) = project {
             fields.insert("project".to_owned(), project.into());
         }
-        is_empty = fields.is_empty();
-    })
-    .await?;
-    if is_empty {
-        remove(host, profile).await?;
-    }
-    Ok(had_login.then_some(path))
+        had_login
+    })?;
+    Ok(had_login.then(|| file.path().to_owned()))
 }
 
 /// Makes sure that a login could be stored, before somebody goes to the trouble of one.
@@ -99,10 +84,7 @@ pub(crate) async fn strip(
 /// Those of [`store()`], where a file of the usual size cannot be put beside the one that would be written.
 pub(crate) fn check_writable(host: &Host, profile: Option<&ProfileName>) -> Result<(), Error> {
     let path = credentials_file(host, profile).ok_or_else(no_home)?;
-    let probe = path.with_file_name(".credentials.probe");
-    let written = host.files.write_private(&probe, &[b' '; 4096]);
-    let removed = host.files.remove(&probe);
-    written.and(removed).map_err(|error| unwritable(&path, &error))
+    host.files.check_writable(&path, 4096).map_err(|error| unwritable(&path, &error))
 }
 
 /// Stores the project beside the login, as `earthengine set_project` does; with `None` it is removed, as `earthengine
@@ -119,34 +101,26 @@ pub async fn set_project(
     if project.is_none() && !is_there(host, &path) {
         return Ok(path);
     }
-    change(host, profile, Damaged::Refused, |fields| {
+    let file = lock(host, profile).await?;
+    change(&file, Damaged::Refused, |fields| {
         match project {
             Some(project) => fields.insert("project".to_owned(), project.into()),
             None => fields.remove("project"),
         };
-    })
-    .await
+    })?;
+    Ok(path)
 }
 
-/// Removes the stored login, and all that stands beside it. `None` where there was none.
+/// Removes the stored login, and all that stands beside it: what killed writers left as well. `None` where there was none.
 ///
 /// # Errors
-/// [`Outcome::Internal`] where it cannot be removed.
-pub(crate) async fn remove(host: &Host, profile: Option<&ProfileName>) -> Result<Option<PathBuf>, Error> {
-    let path = credentials_file(host, profile).ok_or_else(no_home)?;
-    if !is_there(host, &path) {
-        return Ok(None);
-    }
-    let _lock = lock(host, &path).await;
-    host.files.remove(&path).map_err(|error| {
-        Error::new(
-            Outcome::Internal,
-            "unwritable",
-            format!("{} could not be removed: {error}", path.display()),
-        )
-        .hint("see who owns the file and its directory")
-    })?;
-    Ok(Some(path))
+/// [`Outcome::Internal`] where it cannot be removed; [`Outcome::Unavailable`] where another process does not release the
+/// file: it may put back what it read.
+pub(crate) fn remove(file: &LockedFile<'_>) -> Result<Option<PathBuf>, Error> {
+    let path = file.path();
+    let was_there = file.host().files.link(path).is_ok();
+    file.remove().map_err(|error| explain(error, path, "removed"))?;
+    Ok(was_there.then(|| path.to_owned()))
 }
 
 /// A login that is stored under a name.
@@ -189,30 +163,65 @@ fn is_there(host: &Host, path: &Path) -> bool {
     host.files.status(path).is_ok()
 }
 
-/// Changes the fields of the file, under a lock.
-async fn change(
-    host: &Host,
-    profile: Option<&ProfileName>,
-    damaged: Damaged,
-    change: impl FnOnce(&mut Map<String, Value>),
-) -> Result<PathBuf, Error> {
+/// Locks the file of a profile. Nobody goes on without the lock: the owner may be about to write what it read before.
+///
+/// # Errors
+/// [`Outcome::Unavailable`] where another process does not release it, [`Outcome::Internal`] where its directory cannot be
+/// written.
+pub(crate) async fn lock<'a>(host: &'a Host, profile: Option<&ProfileName>) -> Result<LockedFile<'a>, Error> {
     let path = credentials_file(host, profile).ok_or_else(no_home)?;
-    let _lock = lock(host, &path).await;
-    let mut fields = read(host, &path, damaged)?;
-    change(&mut fields);
-    let text =
-        Zeroizing::new(serde_json::to_vec(&fields).map_err(|error| Error::internal(error.to_string()))?);
-    host.files.write_private(&path, &text).map_err(|error| unwritable(&path, &error))?;
-    Ok(path)
+    host.lock_file(&path, LOCK_TIMEOUT).await.map_err(|error| explain(error, &path, "written"))
+}
+
+/// Changes the fields of the file. It is removed where none are left.
+fn change<T>(
+    file: &LockedFile<'_>,
+    damaged: Damaged,
+    mut change: impl FnMut(&mut Map<String, Value>) -> T,
+) -> Result<T, Error> {
+    let path = file.path();
+    let result = file.update(MAX_CREDENTIAL_FILE, |old| {
+        let mut fields = old.map_or_else(|| Ok(Map::new()), |old| parse(path, old, damaged))?;
+        let result = change(&mut fields);
+        let edit = match (fields.is_empty(), old) {
+            (true, None) => Edit::Keep,
+            (true, Some(_)) => Edit::Remove,
+            (false, _) => {
+                let text = serde_json::to_vec(&fields).map_err(|error| Error::internal(error.to_string()))?;
+                Edit::Write(Zeroizing::new(text))
+            }
+        };
+        Ok((edit, result))
+    });
+    result.map_err(|error| explain(error, path, "written"))
+}
+
+fn explain(error: UpdateError, path: &Path, done: &str) -> Error {
+    error.explain(|error| unreadable(path, error), |error| unwritable_as(path, error, done))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Outcome::Internal, "unwritable", format!("{} could not be written: {error}", path.display())).hint(
+    unwritable_as(path, error, "written")
+}
+
+fn unwritable_as(path: &Path, error: &std::io::Error, done: &str) -> Error {
+    Error::new(
+        Outcome::Internal,
+        "unwritable",
+        format!("{} could not be {done}: {error}", path.display()),
+    )
+    .hint(
         "nothing was changed; make room on the disk, or see who owns the file and its directory, and try again",
     )
 }
 
+fn unreadable(path: &Path, error: &FileReadError) -> Error {
+    Error::invalid("unreadable", format!("{}: {error}", path.display()))
+        .hint("nothing was changed; move away what is there")
+}
+
 /// What becomes of a file that holds no JSON object.
+#[derive(Clone, Copy)]
 pub(crate) enum Damaged {
     /// A new login takes its place: nothing can be got out of it.
     Replaced,
@@ -220,28 +229,19 @@ pub(crate) enum Damaged {
     Refused,
 }
 
-/// What is in the file of a profile.
+/// What is in the file.
 ///
 /// # Errors
 /// [`Outcome::Invalid`] where it cannot be read.
-pub(crate) fn fields(
-    host: &Host,
-    profile: Option<&ProfileName>,
-    damaged: Damaged,
-) -> Result<Map<String, Value>, Error> {
-    read(host, &credentials_file(host, profile).ok_or_else(no_home)?, damaged)
+pub(crate) fn fields(file: &LockedFile<'_>, damaged: Damaged) -> Result<Map<String, Value>, Error> {
+    match file.host().files.read(file.path(), MAX_CREDENTIAL_FILE) {
+        Ok(read) => parse(file.path(), &read, damaged),
+        Err(FileReadError::NotFound) => Ok(Map::new()),
+        Err(error) => Err(unreadable(file.path(), &error)),
+    }
 }
 
-/// The fields that are there already.
-fn read(host: &Host, path: &Path, damaged: Damaged) -> Result<Map<String, Value>, Error> {
-    let read = match host.files.read(path, MAX_CREDENTIAL_FILE) {
-        Ok(read) => read,
-        Err(FileReadError::NotFound) => return Ok(Map::new()),
-        Err(error) => {
-            return Err(Error::invalid("unreadable", format!("{}: {error}", path.display()))
-                .hint("nothing was changed; move away what is there"));
-        }
-    };
+fn parse(path: &Path, read: &FileRead, damaged: Damaged) -> Result<Map<String, Value>, Error> {
     match (serde_json::from_slice(&read.bytes), damaged) {
         (Ok(fields), _) => Ok(fields),
         (Err(_), Damaged::Replaced) => {
@@ -251,33 +251,6 @@ fn read(host: &Host, path: &Path, damaged: Damaged) -> Result<Map<String, Value>
         (Err(_), Damaged::Refused) => {
             Err(Error::invalid("json", format!("{} is damaged: it holds no JSON object", path.display()))
                 .hint("nothing was changed; `ee-auth login --force` makes a new one"))
-        }
-    }
-}
-
-/// The turn to change the file. Without one, after a while or on a file system that knows no locks, it is changed all the
-/// same: the writing is whole in any case.
-async fn lock(host: &Host, path: &Path) -> Option<FileLock> {
-    let name = path.with_file_name(".credentials.lock");
-    let mut waited = Duration::ZERO;
-    loop {
-        match host.files.try_lock(&name) {
-            Ok(Some(lock)) => return Some(lock),
-            Ok(None) if waited < PATIENCE => {
-                host.clock.sleep(PAUSE).await;
-                waited += PAUSE;
-            }
-            Ok(None) => {
-                log::info!(
-                    "{} has been held for {PATIENCE:?}, and is not waited for any longer",
-                    name.display()
-                );
-                return None;
-            }
-            Err(error) => {
-                log::info!("{}: no lock can be had: {error}", name.display());
-                return None;
-            }
         }
     }
 }

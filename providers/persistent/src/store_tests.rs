@@ -77,7 +77,8 @@ fn a_profile_has_a_directory_of_its_own() {
     let path = pollster::block_on(store(&fake.host(), Some(&profile), &plain())).unwrap();
     assert_eq!(path, Path::new("/home/user/.config/earthengine/work/credentials"));
     assert_eq!(content(&fake), json!({}));
-    let removed = pollster::block_on(remove(&fake.host(), Some(&profile))).unwrap();
+    let host = fake.host();
+    let removed = remove(&pollster::block_on(lock(&host, Some(&profile))).unwrap()).unwrap();
     assert_eq!((removed, fake.file(FILE).as_deref()), (Some(path), Some("{}")));
 }
 
@@ -137,6 +138,12 @@ fn the_project_alone_is_set_and_taken_away() {
     assert_eq!(content(&fake), json!({ "refresh_token": "r", "scopes": SCOPES }));
 }
 
+fn log_out(fake: &Fake) -> Result<Option<PathBuf>, Error> {
+    let host = fake.host();
+    let file = pollster::block_on(lock(&host, None))?;
+    remove(&file)
+}
+
 #[test]
 fn a_link_is_replaced_and_not_followed() {
     let fake = Fake::new().with_file("/data/elsewhere", "{\"note\": 1}");
@@ -155,7 +162,7 @@ fn a_full_disk_leaves_the_old_login() {
         for error in [
             put(&fake, &grant()).unwrap_err(),
             set(&fake, Some("my-project")).unwrap_err(),
-            pollster::block_on(remove(&fake.host(), None)).unwrap_err(),
+            log_out(&fake).unwrap_err(),
         ] {
             assert_eq!(error.code(), "internal.unwritable");
             assert!(error.message().contains(FILE) && error.next_step().is_some(), "{error:?}");
@@ -165,19 +172,40 @@ fn a_full_disk_leaves_the_old_login() {
 }
 
 #[test]
-fn a_lock_is_waited_for_and_not_for_ever() {
-    let fake = Fake::new();
+fn nothing_is_changed_or_removed_while_another_holds_the_lock() {
+    let fake = Fake::new().with_file(FILE, "{\"refresh_token\": \"old\"}");
     let lock = fake.host().files.try_lock(Path::new("/home/user/.config/earthengine/.credentials.lock"));
-    let _held = lock.unwrap().expect("nobody has it");
-    put(&fake, &plain()).unwrap();
+    let held = lock.unwrap().expect("nobody has it");
+    for error in [
+        put(&fake, &grant()).unwrap_err(),
+        set(&fake, Some("my-project")).unwrap_err(),
+        log_out(&fake).unwrap_err(),
+    ] {
+        assert_eq!(error.code(), "unavailable.locked");
+        assert!(error.message().contains("/.credentials.lock; its owner may be suspended"), "{error}");
+    }
     let waited: Duration = fake.sleeps().iter().sum();
-    assert!((5..6).contains(&waited.as_secs()), "{waited:?}");
-    assert_eq!(content(&fake)["refresh_token"], "r");
+    assert!((30..31).contains(&waited.as_secs()), "ten seconds each: {waited:?}");
+    assert_eq!(content(&fake), json!({ "refresh_token": "old" }));
+    drop(held);
+    assert!(log_out(&fake).unwrap().is_some());
     // Where there are no locks, nobody waits.
     let fake = Fake::new();
     fake.refuse_locks(Some(ErrorKind::Unsupported));
     put(&fake, &plain()).unwrap();
     assert!(fake.sleeps().is_empty());
+}
+
+#[test]
+fn logging_out_removes_what_killed_writers_left() {
+    let left = "/home/user/.config/earthengine/.ee-auth-Ab3dE9";
+    let fake = Fake::new().with_file(FILE, "{}").with_file(left, "{\"refresh_token\": \"r\"}");
+    log_out(&fake).unwrap();
+    assert!(fake.file(left).is_none());
+    // Also where nobody is logged in.
+    fake.set_file(left, "{\"refresh_token\": \"r\"}");
+    assert_eq!(log_out(&fake).unwrap(), None);
+    assert!(fake.file(left).is_none());
 }
 
 #[test]
@@ -208,8 +236,8 @@ fn profiles_are_the_directories_with_a_login() {
 #[test]
 fn removing_is_said_and_done_once() {
     let fake = Fake::new().with_file(FILE, "{");
-    assert_eq!(pollster::block_on(remove(&fake.host(), None)).unwrap().as_deref(), Some(Path::new(FILE)));
-    assert_eq!(pollster::block_on(remove(&fake.host(), None)).unwrap(), None);
+    assert_eq!(log_out(&fake).unwrap().as_deref(), Some(Path::new(FILE)));
+    assert_eq!(log_out(&fake).unwrap(), None);
     assert!(fake.locks().is_empty());
 }
 

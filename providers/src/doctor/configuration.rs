@@ -9,7 +9,7 @@ use super::{Check, Finding, Level, Rule, Run};
 pub(super) const CHECK: Check = Check {
     name: "configuration",
     summary: "The layers of ee-auth.toml: which files there are, whether they are valid, who can read and write them",
-    rules: &[&INVALID, &PROFILE, &UNTRUSTED, &PROJECT_FILE, &FOREIGN, &UNUSED, &WRITABLE, &SECRET],
+    rules: &[&INVALID, &PROFILE, &UNTRUSTED, &PROJECT_FILE, &FOREIGN, &LINK, &UNUSED, &WRITABLE, &SECRET],
     run: Run::Look(look),
 };
 
@@ -43,6 +43,13 @@ const FOREIGN: Rule = Rule {
     level: Level::Warning,
     meaning: "A project's ee-auth.toml belongs to another user, and so was not read",
     fix: "copy the directory to one of your own, if its settings are wanted",
+};
+const LINK: Rule = Rule {
+    name: "configuration.link",
+    level: Level::Warning,
+    meaning: "A project's ee-auth.toml is a symbolic link, and so was not read: it would lend the trust in the file that it \
+              leads to, to a directory that others wrote",
+    fix: "replace it with a copy, or name the file itself: `--config FILE`",
 };
 const UNUSED: Rule = Rule {
     name: "configuration.unused",
@@ -93,6 +100,10 @@ fn of_valid(examination: &Examination<'_>, config: &Config) -> Vec<Finding> {
                 findings.push(Finding::of(&FOREIGN, format!("{place} was not read")).at(&place));
                 continue;
             }
+            LayerState::Link => {
+                findings.push(Finding::of(&LINK, format!("{place} is a link, and was not read")).at(&place));
+                continue;
+            }
             LayerState::Untrusted => {
                 findings.push(Finding::of(&PROJECT_FILE, format!("{place} takes part")).at(&place));
             }
@@ -117,11 +128,15 @@ fn of_valid(examination: &Examination<'_>, config: &Config) -> Vec<Finding> {
         }
         read.push(place);
     }
-    let of_foreign = |warning: &str| {
-        let foreign = config.layers.iter().filter(|layer| layer.state == LayerState::Foreign);
-        foreign.into_iter().any(|layer| warning.starts_with(&*layer.path.to_string_lossy()))
+    let of_passed_by = |warning: &str| {
+        let passed_by = |state| matches!(state, LayerState::Foreign | LayerState::Link);
+        config
+            .layers
+            .iter()
+            .filter(|layer| passed_by(layer.state))
+            .any(|layer| warning.starts_with(&*layer.path.to_string_lossy()))
     };
-    for warning in config.warnings.iter().filter(|warning| !of_foreign(warning)) {
+    for warning in config.warnings.iter().filter(|warning| !of_passed_by(warning)) {
         findings.push(Finding::of(&UNUSED, warning.clone()));
     }
     if findings.iter().all(|finding| finding.level < Level::Warning) {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use ee_auth_core::BoxFuture;
-use ee_auth_core::host::{Directory, HttpErrorKind, Method, Request};
-use ee_auth_core::is_loopback;
+use ee_auth_core::host::{Directory, FileKind, HttpErrorKind, Method, Request, is_unfinished};
+use ee_auth_core::{BoxFuture, Host, is_loopback};
 use url::Url;
 
 use super::examination::Examination;
@@ -13,7 +12,7 @@ use super::{Check, Finding, Level, Rule, Run};
 pub(super) const CHECK: Check = Check {
     name: "leftovers",
     summary: "Variables that lead to an `ee-auth exec` or `ee-auth serve` that has ended, and what it left behind",
-    rules: &[&DEAD_SERVER, &GONE_FILE, &STAND_IN],
+    rules: &[&DEAD_SERVER, &GONE_FILE, &STAND_IN, &UNFINISHED],
     run: Run::Ask(ask),
 };
 
@@ -38,6 +37,14 @@ const STAND_IN: Rule = Rule {
               created to your home directory. `ee-auth exec` and `ee-auth doctor` do so once no process uses the directory \
               any more; this one is older than a day",
     fix: "end the processes that still use it, or move your files out of it and remove it",
+};
+
+const UNFINISHED: Rule = Rule {
+    name: "leftovers.unfinished",
+    level: Level::Warning,
+    meaning: "An ee-auth process was killed while it wrote a file. What it had written so far may hold a refresh token or an \
+              access token",
+    fix: "`rm FILE`; the next ee-auth command that writes in that directory removes it as well, `ee-auth logout` for example",
 };
 
 /// The variables that `exec` and `serve` set with an address, the first of which clients ask.
@@ -76,6 +83,7 @@ fn ask<'a>(examination: &'a Examination<'a>) -> BoxFuture<'a, Vec<Finding>> {
         }
         findings.extend(FILES.iter().filter_map(|name| gone_file(examination, name)));
         findings.extend(stand_ins(examination));
+        findings.extend(unfinished(examination.host()));
         if findings.is_empty() {
             findings.push(Finding::ok(CHECK.name, "nothing of a run that has ended"));
         }
@@ -125,6 +133,37 @@ fn gone_file(examination: &Examination<'_>, name: &str) -> Option<Finding> {
 
 fn is_failure(outcome: &ee_auth_core::AttemptOutcome) -> bool {
     matches!(outcome, ee_auth_core::AttemptOutcome::Failed { .. })
+}
+
+/// Files that killed writers left in a directory in which files are written whole.
+fn unfinished(host: &Host) -> Vec<Finding> {
+    let mut directories: Vec<_> = [Directory::State, Directory::Cache, Directory::Config]
+        .into_iter()
+        .filter_map(|directory| Some(host.environment.directory(directory)?.join("ee-auth")))
+        .collect();
+    directories.extend(
+        host.environment.directory(Directory::State).map(|state| state.join("ee-auth").join("plugins")),
+    );
+    // Logins: without a profile, and of each profile, whether it has a login or only a piece of one.
+    if let Some(logins) =
+        ee_auth_persistent::credentials_file(host, None).and_then(|path| Some(path.parent()?.to_owned()))
+    {
+        let names = host.files.list(&logins).unwrap_or_default();
+        directories.extend(
+            names.iter().map(|name| logins.join(name)).filter(|path| {
+                host.files.status(path).is_ok_and(|status| status.kind == FileKind::Directory)
+            }),
+        );
+        directories.push(logins);
+    }
+    let left = directories.iter().flat_map(|directory| host.files.abandoned(directory, &is_unfinished));
+    left.map(|path| {
+        let place = path.display();
+        Finding::of(&UNFINISHED, format!("{place} was left by an ee-auth process that was killed"))
+            .fix(format!("`rm {place}`; the next ee-auth command that writes there removes it as well"))
+            .at(place)
+    })
+    .collect()
 }
 
 fn stand_ins(examination: &Examination<'_>) -> Vec<Finding> {

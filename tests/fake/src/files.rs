@@ -301,6 +301,13 @@ impl Files for Fake {
         Ok(FileRead { bytes: Zeroizing::new(bytes), status })
     }
 
+    fn read_unlinked(&self, path: &Path, limit: u64) -> Result<FileRead, FileReadError> {
+        match self.entry(self.place(path)) {
+            Some(Entry { node: Node::Link(_), .. }) => Err(FileReadError::NotRegular(FileKind::Link)),
+            _ => self.read(path, limit),
+        }
+    }
+
     fn status(&self, path: &Path) -> io::Result<FileStatus> {
         Ok(self.describe(&self.follow(path)?.1))
     }
@@ -327,6 +334,41 @@ impl Files for Fake {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         self.put(place.clone(), bytes, 0o600, Change::WrittenPrivate(place))
+    }
+
+    fn replace(&self, path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> io::Result<bool> {
+        let there = self.follow(path).ok().map(|(_, entry)| entry.node);
+        let is_old = match (&there, old) {
+            (None, None) => true,
+            (Some(Node::File(content)), Some(old)) => content == old,
+            _ => false,
+        };
+        if !is_old {
+            return Ok(false);
+        }
+        match new {
+            Some(new) => self.write_private(path, new)?,
+            None => self.remove(path)?,
+        }
+        Ok(true)
+    }
+
+    fn check_writable(&self, path: &Path, _size: usize) -> io::Result<()> {
+        let _ = self.place(path);
+        lock(&self.0.files).refusal.map_or(Ok(()), |kind| Err(kind.into()))
+    }
+
+    /// Nobody but a test writes here, so whatever has such a name was abandoned.
+    fn abandoned(&self, directory: &Path, named: &dyn Fn(&str) -> bool) -> Vec<PathBuf> {
+        let names = self.list(directory).unwrap_or_default();
+        let named = names.into_iter().filter(|name| name.to_str().is_some_and(named));
+        named.map(|name| directory.join(name)).collect()
+    }
+
+    fn remove_abandoned(&self, directory: &Path, named: &dyn Fn(&str) -> bool) {
+        for path in self.abandoned(directory, named) {
+            let _ = self.remove(&path);
+        }
     }
 
     fn write_cache(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

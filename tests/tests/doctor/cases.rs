@@ -83,6 +83,13 @@ fn configuration() -> Vec<Case> {
             logged_in().with_entry("/project/ee-auth.toml", of_another("project = \"x\"")),
             "copy",
         ),
+        case(
+            "configuration.link",
+            logged_in()
+                .with_file("/data/ee-auth.toml", "project = \"x\"")
+                .with_entry("/project/ee-auth.toml", Entry::new(Node::Link("/data/ee-auth.toml".into()))),
+            "copy",
+        ),
         case("configuration.unused", logged_in().with_file(CONFIG, plugin), "chain"),
         case("configuration.writable", logged_in().with_file_mode(CONFIG, "", 0o666), "`chmod go-w /home"),
         case(
@@ -414,6 +421,11 @@ fn surroundings() -> Vec<Case> {
             "`unset GOOGLE_APPLICATION_CREDENTIALS`",
         ),
         case("leftovers.stand_in", stand_in, "rm -r /home/user/.ee-auth-home-a"),
+        case(
+            "leftovers.unfinished",
+            logged_in().with_file("/home/user/.config/earthengine/work/.ee-auth-Ab3dE9", "{"),
+            "rm /home/user/.config/earthengine/work/.ee-auth-Ab3dE9",
+        ),
     ]
 }
 

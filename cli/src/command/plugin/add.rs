@@ -1,8 +1,8 @@
 //! `ee-auth plugin add`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use ee_auth::host::{FileReadError, Presence};
+use ee_auth::host::{Edit, FileRead, FileReadError, Presence};
 use ee_auth::plugins::{Candidate, OptionValue, Report, Verdict};
 use ee_auth::{Error, ExposeSecret, Host, Outcome, Resolver};
 use serde_json::json;
@@ -35,15 +35,9 @@ pub(super) fn run(
     // Where the file is a link, what it leads to is changed, and the link stays.
     let file = host.files.canonical(&file).unwrap_or(file);
     let before = match host.files.read(&file, MAX_CONFIG) {
-        Ok(read) => String::from_utf8(read.bytes.to_vec()).map_err(|_| {
-            Error::invalid("encoding", format!("{} is not UTF-8 text", file.display()))
-                .hint("save it as UTF-8")
-        })?,
+        Ok(read) => text(&file, Some(&read))?,
         Err(FileReadError::NotFound) => String::new(),
-        Err(error) => {
-            return Err(Error::invalid("unreadable", format!("{}: {error}", file.display()))
-                .hint("make it readable for yourself"));
-        }
+        Err(error) => return Err(unreadable(&file, &error)),
     };
     let (candidate, report) = checked(resolver, candidate)?;
     output.tell(check::text(&report));
@@ -76,15 +70,28 @@ pub(super) fn run(
         },
     ));
     let in_chain = wish.chain || resolver.load()?.chain_providers().any(|other| other.name == candidate.name);
-    let (after, added) = table::with(&before, &candidate, wish.chain)
-        .map_err(|error| error.in_place(&file.display().to_string()))?;
+    let with = |before: &str| {
+        table::with(before, &candidate, wish.chain)
+            .map_err(|error| error.in_place(&file.display().to_string()))
+    };
+    let (_, added) = with(&before)?;
     output.tell(format_args!("to be written into {}:\n\n{}", file.display(), added.trim_end()));
     if !wish.yes {
         confirm(host)?;
     }
-    host.files.write_private(&file, after.as_bytes()).map_err(|error| {
-        Error::internal(format!("writing {} failed: {error}", file.display()))
-            .hint("name a file that you may write: --config FILE")
+    // The file as it is now: somebody may have changed it while the plugin was checked and the person asked.
+    let written = host.update_blocking(&file, MAX_CONFIG, |old| {
+        let (after, _) = with(&text(&file, old)?)?;
+        Ok((Edit::Write(after.into_bytes().into()), ()))
+    });
+    written.map_err(|error| {
+        error.explain(
+            |error| unreadable(&file, error),
+            |error| {
+                Error::internal(format!("writing {} failed: {error}", file.display()))
+                    .hint("name a file that you may write: --config FILE")
+            },
+        )
     })?;
     if as_json {
         return output.json(&json!({
@@ -108,6 +115,18 @@ pub(super) fn run(
         ));
     }
     Ok(())
+}
+
+/// The text of an ee-auth.toml; none where there is no file.
+fn text(file: &Path, read: Option<&FileRead>) -> Result<String, Error> {
+    let bytes = read.map(|read| read.bytes.to_vec()).unwrap_or_default();
+    String::from_utf8(bytes).map_err(|_| {
+        Error::invalid("encoding", format!("{} is not UTF-8 text", file.display())).hint("save it as UTF-8")
+    })
+}
+
+fn unreadable(file: &Path, error: &FileReadError) -> Error {
+    Error::invalid("unreadable", format!("{}: {error}", file.display())).hint("make it readable for yourself")
 }
 
 /// What the checks say of it; of a script that needs the files beside it, where it lies.

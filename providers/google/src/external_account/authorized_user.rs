@@ -1,16 +1,18 @@
 //! A workforce login: the refresh token that `gcloud auth application-default login --login-config` writes, a file of type
 //! `external_account_authorized_user`.
 //!
-//! The STS may replace the refresh token when it is used. The new one is put into the file, under a lock and whole or not at
-//! all, and everything else in the file stays as it is. Before each use the file is read again, since another process may
+//! The STS may replace the refresh token when it is used. The new one is put into the file, under the lock that was taken before
+//! the token was used, and whole or not at all, and everything else in the file stays as it is. Before each use the file is read again, since another process may
 //! have replaced the token meanwhile.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ee_auth_core::host::{Body, FileLock, Host, MAX_CREDENTIAL_FILE, Method, Request, variable};
-use ee_auth_core::retry::Repeat;
+use ee_auth_core::host::{
+    Body, Edit, FileRead, Host, LockedFile, MAX_CREDENTIAL_FILE, Method, Request, UpdateError, variable,
+};
+use ee_auth_core::retry::{self, Repeat};
 use ee_auth_core::{
     BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Search, Secret, Token, TokenKey, TokenSource,
     is_loopback,
@@ -28,9 +30,8 @@ const ENDPOINT_VARIABLE: &str = "GOA2_AUTH_URL_TOKEN";
 
 const LOG_IN: &str = "log in again: `gcloud auth application-default login --login-config=…`";
 
-/// How long another process is waited for that is using the login.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long another process that uses the login is waited for: a little longer than an exchange may take, retries included.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(retry::TOTAL.as_secs() + 5);
 
 /// The credential in a document of type `external_account_authorized_user`: a workforce login, or what `exec` and `serve`
 /// lend to the programs that they lead to such a file, `ee-auth` itself among them.
@@ -112,9 +113,9 @@ struct Current {
 impl TokenSource for WorkforceLogin {
     fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>> {
         Box::pin(async move {
-            let _lock = match &self.path {
-                Some(path) => lock(&exchange.host, path).await,
-                None => None,
+            let file = match &self.path {
+                Some(path) => lock(&exchange.host, path).await?,
+                None => Err("it is in no file".to_owned()),
             };
             let used = self.current(&exchange.host);
             let scope = self.scopes.to_parameter();
@@ -129,7 +130,7 @@ impl TokenSource for WorkforceLogin {
             // The token may be used up by the first request, whatever became of its answer.
             let granted = token_endpoint::send(exchange, request, Repeat::UntilSent, &asker).await?;
             if let Some(new) = granted.refresh_token.filter(|new| !new.same_as(&used)) {
-                self.keep(new, &used, &exchange.host);
+                self.keep(new, &used, file.as_ref());
             }
             Ok(granted.token)
         })
@@ -176,10 +177,10 @@ impl WorkforceLogin {
 
     /// Keeps a refresh token that has taken the place of the one that was `used`: in memory, and in the file where that
     /// can be.
-    fn keep(&self, new: Secret, used: &Secret, host: &Host) {
-        let kept = match &self.path {
-            Some(path) => self.write(path, &new, used, host),
-            None => Err("it is in no file".to_owned()),
+    fn keep(&self, new: Secret, used: &Secret, file: Result<&LockedFile<'_>, &String>) {
+        let kept = match file {
+            Ok(file) => write(file, &new, used),
+            Err(why) => Err(why.clone()),
         };
         let mut current = self.lock();
         match kept {
@@ -194,16 +195,25 @@ impl WorkforceLogin {
         }
         current.refresh_token = new;
     }
+}
 
-    fn write(&self, path: &Path, new: &Secret, used: &Secret, host: &Host) -> Result<(), String> {
-        // The file itself: a link to it stays one.
-        let path = host.files.canonical(path).map_err(|error| error.to_string())?;
-        let read = host.files.read(&path, MAX_CREDENTIAL_FILE).map_err(|error| error.to_string())?;
-        if read.status.mode.is_some_and(|mode| mode & 0o200 == 0) {
-            return Err("it is read-only".to_owned());
+/// Puts the `new` refresh token in the place of the one that was `used`. Answers why that cannot be.
+fn write(file: &LockedFile<'_>, new: &Secret, used: &Secret) -> Result<(), String> {
+    let outcome = file.update(MAX_CREDENTIAL_FILE, |old| Ok(replaced(old, new, used)));
+    let internal = |why: &dyn std::fmt::Display| Error::internal(why.to_string());
+    outcome.unwrap_or_else(|error| {
+        Err(error.explain(|error| internal(error), |error| internal(error)).message().to_owned())
+    })
+}
+
+/// The file with the `new` refresh token in the place of the one that was `used`.
+fn replaced(old: Option<&FileRead>, new: &Secret, used: &Secret) -> (Edit, Result<(), String>) {
+    let with_new = || {
+        let old = old.ok_or("it is there no longer")?;
+        if old.status.mode.is_some_and(|mode| mode & 0o200 == 0) {
+            return Err("it is read-only");
         }
-        let mut json: Value =
-            serde_json::from_slice(&read.bytes).map_err(|_| "it is no JSON any more".to_owned())?;
+        let mut json: Value = serde_json::from_slice(&old.bytes).map_err(|_| "it is no JSON any more")?;
         let is_used = |object: &Map<String, Value>| {
             object
                 .get("refresh_token")
@@ -212,11 +222,15 @@ impl WorkforceLogin {
         };
         match refresh_token(&mut json, &is_used) {
             Some(text) => *text = new.expose_secret().to_owned(),
-            None => return Err("another login has been written there meanwhile".to_owned()),
+            None => return Err("another login has been written there meanwhile"),
         }
-        let mut text = Zeroizing::new(serde_json::to_vec_pretty(&json).map_err(|error| error.to_string())?);
+        let mut text = Zeroizing::new(serde_json::to_vec_pretty(&json).unwrap_or_default());
         text.push(b'\n');
-        host.files.write_private(&path, &text).map_err(|error| error.to_string())
+        Ok(text)
+    };
+    match with_new() {
+        Ok(text) => (Edit::Write(text), Ok(())),
+        Err(why) => (Edit::Keep, Err(why.to_owned())),
     }
 }
 
@@ -236,28 +250,24 @@ fn refresh_token<'a>(
     object.values_mut().find_map(|inner| refresh_token(inner, wanted))
 }
 
-/// The lock of the file at `path`; `None` where it cannot be had, or not in good time. Then two processes may use the same
-/// refresh token, and one of them has to log in again if the STS replaces it.
-async fn lock(host: &Host, path: &Path) -> Option<FileLock> {
-    let mut name = path.file_name()?.to_owned();
-    name.push(".lock");
-    let name = path.with_file_name(name);
-    let mut waited = Duration::ZERO;
-    loop {
-        match host.files.try_lock(&name) {
-            Ok(Some(lock)) => return Some(lock),
-            Ok(None) if waited < LONGEST_WAIT => {
-                host.clock.sleep(PAUSE).await;
-                waited += PAUSE;
-            }
-            Ok(None) => {
-                log::info!("{} is locked; going on without the lock", name.display());
-                return None;
-            }
-            Err(error) => {
-                log::info!("{} cannot be locked: {error}; going on without the lock", path.display());
-                return None;
-            }
+/// Locks the file, so that no two processes use the same refresh token: the STS may replace it. The inner error says why it
+/// cannot be locked, as in a directory that is read-only, where no process can store a new one.
+///
+/// # Errors
+/// [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where another process does not release it: it may have used the
+/// token up.
+async fn lock<'a>(host: &'a Host, path: &Path) -> Result<Result<LockedFile<'a>, String>, Error> {
+    // The file itself: a link to it stays one.
+    let path = host.files.canonical(path).unwrap_or_else(|_| path.to_owned());
+    match host.lock_file(&path, LOCK_TIMEOUT).await {
+        Ok(file) => Ok(Ok(file)),
+        Err(UpdateError::Write(error)) => {
+            log::info!("{} cannot be locked: {error}; going on without the lock", path.display());
+            Ok(Err(error.to_string()))
+        }
+        Err(error) => {
+            let internal = |why: &dyn std::fmt::Display| Error::internal(why.to_string());
+            Err(error.explain(|error| internal(error), |error| internal(error)))
         }
     }
 }

@@ -4,10 +4,10 @@
 //! together with the file that runs, so that another program declared under the same name does not see it.
 
 use std::fmt::Write;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use ee_auth_core::host::{Directory, FileLock, FileReadError};
+use ee_auth_core::Error;
+use ee_auth_core::host::{Directory, Edit, FileRead, FileReadError};
 use serde_json::{Map, Value, json};
 
 use super::{Refused, Reply, Services, text};
@@ -19,10 +19,6 @@ const MAX_KEY: usize = 128;
 const MAX_VALUE: usize = 64 * 1024;
 /// Larger than all of that in JSON.
 const MAX_FILE: u64 = 8 << 20;
-
-/// How long another process's change is waited for, and how often is looked.
-const PATIENCE: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Services {
     /// `{"event": "store", "op": "get|set|delete", "key": "…", "value": "…"}`. A `get` is replied with `value`, which is null
@@ -46,23 +42,17 @@ impl Services {
                     return Err(Refused::invalid(format!("`value` must have at most {MAX_VALUE} bytes")));
                 }
                 self.hands(value);
-                let _lock = self.lock(&path).await;
-                let mut entries = self.entries(&path)?;
-                entries.insert(key.to_owned(), json!(value));
-                if entries.len() > MAX_ENTRIES {
-                    return Err(Refused::invalid(format!(
-                        "at most {MAX_ENTRIES} values are kept for a plugin"
-                    )));
-                }
-                self.write(&path, &entries)?;
+                self.change(&path, |entries| {
+                    entries.insert(key.to_owned(), json!(value));
+                    if entries.len() > MAX_ENTRIES {
+                        let message = format!("at most {MAX_ENTRIES} values are kept for a plugin");
+                        return Err(Refused::invalid(message));
+                    }
+                    Ok(true)
+                })
+                .await?;
             }
-            "delete" => {
-                let _lock = self.lock(&path).await;
-                let mut entries = self.entries(&path)?;
-                if entries.remove(key).is_some() {
-                    self.write(&path, &entries)?;
-                }
-            }
+            "delete" => self.change(&path, |entries| Ok(entries.remove(key).is_some())).await?,
             _ => return Err(Refused::invalid("`op` must be get, set or delete")),
         }
         Ok(reply)
@@ -75,44 +65,52 @@ impl Services {
         Ok(state.join("ee-auth").join("plugins").join(format!("{}.json", self.namespace)))
     }
 
-    fn entries(&self, path: &std::path::Path) -> Result<Map<String, Value>, Refused> {
-        let unreadable = |why: String| Refused::new(RefusalCode::Unavailable, format!("the store: {why}"));
-        let read = match self.host.files.read(path, MAX_FILE) {
-            Ok(read) => read,
-            Err(FileReadError::NotFound) => return Ok(Map::new()),
-            Err(error) => return Err(unreadable(error.to_string())),
-        };
+    fn entries(&self, path: &Path) -> Result<Map<String, Value>, Refused> {
+        match self.host.files.read(path, MAX_FILE) {
+            Ok(read) => self.parse(&read),
+            Err(FileReadError::NotFound) => Ok(Map::new()),
+            Err(error) => Err(unreadable(&error.to_string())),
+        }
+    }
+
+    fn parse(&self, read: &FileRead) -> Result<Map<String, Value>, Refused> {
         let user = self.host.environment.user_id();
         let foreign = read.status.owner.is_some() && user.is_some() && read.status.owner != user;
         if foreign || read.status.mode.is_some_and(|mode| mode & 0o077 != 0) {
-            return Err(unreadable("others may read or write it".to_owned()));
+            return Err(unreadable("others may read or write it"));
         }
         // What cannot be read is put there anew: a store is no place for what cannot be had again.
         Ok(serde_json::from_slice(&read.bytes).unwrap_or_default())
     }
 
-    fn write(&self, path: &std::path::Path, entries: &Map<String, Value>) -> Result<(), Refused> {
-        let bytes = zeroize::Zeroizing::new(serde_json::to_vec(entries).unwrap_or_default());
-        self.host.files.write_private(path, &bytes).map_err(|error| {
-            Refused::new(RefusalCode::Unavailable, format!("the store could not be written: {error}"))
+    /// Changes the entries, and writes them where `change` says so.
+    async fn change(
+        &self,
+        path: &Path,
+        mut change: impl FnMut(&mut Map<String, Value>) -> Result<bool, Refused>,
+    ) -> Result<(), Refused> {
+        let changed = self.host.update(path, MAX_FILE, |old| {
+            let entries = old.map_or_else(|| Ok(Map::new()), |old| self.parse(old));
+            let outcome = entries.and_then(|mut entries| Ok((change(&mut entries)?, entries)));
+            Ok(match outcome {
+                Ok((true, entries)) => {
+                    let bytes = serde_json::to_vec(&entries).unwrap_or_default();
+                    (Edit::Write(bytes.into()), Ok(()))
+                }
+                Ok((false, _)) => (Edit::Keep, Ok(())),
+                Err(refused) => (Edit::Keep, Err(refused)),
+            })
+        });
+        changed.await.unwrap_or_else(|error| {
+            let unusable = |why: &dyn std::fmt::Display| Error::internal(format!("the store: {why}"));
+            let error = error.explain(|error| unusable(error), |error| unusable(error));
+            Err(Refused::new(RefusalCode::Unavailable, error.message()))
         })
     }
+}
 
-    /// A lock among processes, where it can be had in good time.
-    async fn lock(&self, path: &std::path::Path) -> Option<FileLock> {
-        let path = path.with_extension("lock");
-        let mut waited = Duration::ZERO;
-        loop {
-            match self.host.files.try_lock(&path) {
-                Ok(Some(lock)) => return Some(lock),
-                Ok(None) if waited < PATIENCE => {
-                    self.host.clock.sleep(LOOK_EVERY).await;
-                    waited += LOOK_EVERY;
-                }
-                Ok(None) | Err(_) => return None,
-            }
-        }
-    }
+fn unreadable(why: &str) -> Refused {
+    Refused::new(RefusalCode::Unavailable, format!("the store: {why}"))
 }
 
 /// The name space of a plugin.
