@@ -313,7 +313,7 @@ impl<'a> Loader<'a> {
         standing: Standing,
     ) -> Result<(), Error> {
         let source = Source::decode(path, &read.bytes)?;
-        let is_shown = standing.is_trusted() && !self.hides.as_deref().is_some_and(|hides| hides == path);
+        let is_shown = standing.is_trusted() && self.hides.as_deref().is_none_or(|hides| hides != path);
         let source = if is_shown { source } else { source.hidden() };
         let checker = Checker {
             source: &source,

@@ -25,16 +25,20 @@ const MAX_SHOWN_LINE: usize = 2000;
 pub(crate) struct Problem {
     pub(crate) span: Range<usize>,
     pub(crate) message: String,
-    /// The message without a word of the file.
-    public: Option<String>,
+    /// What is said of it without a word of the file. Boxed, since an error is to be small.
+    public: Box<Public>,
     /// Two or three words beside the underlining.
     label: Option<String>,
     /// What to do next.
     help: Option<String>,
-    /// The help without a word of the file.
-    public_help: Option<String>,
     outcome: Outcome,
     detail: &'static str,
+}
+
+#[derive(Debug, Default)]
+struct Public {
+    message: Option<String>,
+    help: Option<String>,
 }
 
 /// What is said of a place in a file of which nothing may be shown, where there are no other words.
@@ -45,16 +49,15 @@ impl Problem {
     pub(crate) fn new(span: Range<usize>, message: impl Into<Cow<'static, str>>) -> Self {
         let message = message.into();
         let public = match &message {
-            Cow::Borrowed(text) => Some((*text).to_owned()),
-            Cow::Owned(_) => None,
+            Cow::Borrowed(text) => Public { message: Some((*text).to_owned()), help: None },
+            Cow::Owned(_) => Public::default(),
         };
         Self {
             span,
             message: message.into_owned(),
-            public,
+            public: Box::new(public),
             label: None,
             help: None,
-            public_help: None,
             outcome: Outcome::Invalid,
             detail: "config",
         }
@@ -73,30 +76,31 @@ impl Problem {
         Self { label: Some(label.into()), ..self }
     }
 
-    pub(crate) fn help(self, help: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<Cow<'static, str>>) -> Self {
         let help = help.into();
-        let public_help = match &help {
-            Cow::Borrowed(text) => Some((*text).to_owned()),
-            Cow::Owned(_) => self.public_help,
-        };
-        Self { help: Some(help.into_owned()), public_help, ..self }
+        if let Cow::Borrowed(text) = help {
+            self.public.help = Some(text.to_owned());
+        }
+        Self { help: Some(help.into_owned()), ..self }
     }
 
     /// What is said of it where nothing of the file may be shown. It must not hold a word of the file.
-    pub(crate) fn public(self, message: impl Into<String>) -> Self {
-        Self { public: Some(message.into()), ..self }
+    pub(crate) fn public(mut self, message: impl Into<String>) -> Self {
+        self.public.message = Some(message.into());
+        self
     }
 
     /// As [`Problem::public`], of the help.
-    pub(crate) fn public_help(self, help: impl Into<String>) -> Self {
-        Self { public_help: Some(help.into()), ..self }
+    pub(crate) fn public_help(mut self, help: impl Into<String>) -> Self {
+        self.public.help = Some(help.into());
+        self
     }
 
     /// The same, said without a word of the file.
     fn without_text(self) -> Self {
-        let message = self.public.unwrap_or_else(|| NOT_VALID.to_owned());
-        let (public, label) = (Some(message.clone()), None);
-        Self { message, public, label, help: self.public_help.clone(), ..self }
+        let Public { message, help } = *self.public;
+        let message = message.unwrap_or_else(|| NOT_VALID.to_owned());
+        Self { message, help, label: None, public: Box::default(), ..self }
     }
 }
 
