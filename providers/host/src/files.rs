@@ -77,8 +77,7 @@ impl Files for SystemFiles {
     }
 
     fn check_writable(&self, path: &Path, size: usize) -> io::Result<()> {
-        let (file, undo) = beside(private_parent(path)?, &vec![b' '; size], Readers::Nobody)?;
-        undo.forget();
+        let (file, _undo) = beside(private_parent(path)?, &vec![b' '; size], Readers::Nobody)?;
         file.close()
     }
 

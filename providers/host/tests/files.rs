@@ -326,7 +326,8 @@ mod unix {
             for left in [".ee-auth-Ab3dE9", ".ee-auth-000000"] {
                 fs::write(directory.path().join(left), "secret").unwrap();
             }
-            fs::set_permissions(directory.path().join(".ee-auth-000000"), Permissions::from_mode(0o000)).unwrap();
+            fs::set_permissions(directory.path().join(".ee-auth-000000"), Permissions::from_mode(0o000))
+                .unwrap();
             fs::create_dir(directory.path().join(".ee-auth-Ab3dE8")).unwrap();
             symlink("other", directory.path().join(".ee-auth-Ab3dE7")).unwrap();
             fs::write(directory.path().join(".ee-auth-notes"), "notes").unwrap();
