@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::operations::assert_tidy;
+use crate::operations::left;
 use crate::support::Machine;
 use crate::{Chance, budget};
 
@@ -18,7 +18,10 @@ fn what_many_processes_change_at_once_is_all_there() {
         None => (16, Duration::from_secs(2)),
     };
     let machine = Machine::with_google().with_login();
-    let refresh_token = machine.google().user().refresh_token().to_owned();
+    let file = machine.home().join(".config/earthengine/credentials");
+    let stored =
+        || -> Value { serde_json::from_slice(&fs::read(&file).expect("it is there")).expect("it is whole") };
+    let refresh_token = stored()["refresh_token"].clone();
     let until = Instant::now() + time;
     let runs = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -61,10 +64,8 @@ fn what_many_processes_change_at_once_is_all_there() {
     eprintln!("{} runs of {processes} processes at once", runs.into_inner());
     let listed = machine.run(["trust", "--list"]).expect(0);
     assert_eq!(listed.stdout.lines().count() as u64, processes, "{listed}");
-    let login = fs::read(machine.home().join(".config/earthengine/credentials")).expect("it is there");
-    let login: Value = serde_json::from_slice(&login).expect("it is whole");
-    assert_eq!(login["refresh_token"], refresh_token.as_str());
-    assert_tidy(&machine, "after many processes");
+    assert_eq!(stored()["refresh_token"], refresh_token);
+    assert!(left(&machine).is_empty(), "{:?}", left(&machine));
 }
 
 /// A process that was stopped between reading and writing, and goes on when somebody has logged out.
@@ -100,5 +101,5 @@ fn a_login_that_was_removed_does_not_come_back_from_a_process_that_was_stopped()
         6 => assert!(file.exists() && output.stderr.contains("timed out waiting for the lock"), "{output}"),
         _ => panic!("{output}"),
     }
-    assert_tidy(&machine, "after both");
+    assert!(left(&machine).is_empty(), "{:?}", left(&machine));
 }

@@ -20,6 +20,7 @@ mod operations;
 mod points;
 
 use std::env;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::Command;
 use std::sync::Mutex;
 use std::thread;
@@ -75,6 +76,7 @@ fn try_all(faults: impl Fn(&Point) -> Vec<Fault>) {
     let all: usize = plans.iter().map(|(_, faults)| faults.len()).sum();
     let tasks = Mutex::new(in_turns(plans).into_iter());
     let done = Mutex::new(0_usize);
+    let failed = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
@@ -88,7 +90,14 @@ fn try_all(faults: impl Fn(&Point) -> Vec<Fault>) {
                         stages.push(Stage::new(operation));
                         stages.len() - 1
                     });
-                    try_one(&stages[at], &fault);
+                    let tried = panic::catch_unwind(AssertUnwindSafe(|| try_one(&stages[at], &fault)));
+                    if tried.is_err() {
+                        failed.lock().expect("no test has failed").push(format!(
+                            "{}: {}",
+                            operation.name,
+                            fault.inject()
+                        ));
+                    }
                     *done.lock().expect("no test has failed") += 1;
                 }
             });
@@ -97,10 +106,12 @@ fn try_all(faults: impl Fn(&Point) -> Vec<Fault>) {
     let done = done.into_inner().expect("no test has failed");
     assert!(done > 0, "there was no time for anything");
     eprintln!("{done} of {all} faults");
+    let failed = failed.into_inner().expect("no test has failed");
+    assert!(failed.is_empty(), "{} of them have failed:\n{}", failed.len(), failed.join("\n"));
 }
 
 /// One of each, again and again.
-fn in_turns<'a>(mut plans: Vec<(&'a Operation, Vec<Fault>)>) -> Vec<(&'a Operation, Fault)> {
+fn in_turns(mut plans: Vec<(&Operation, Vec<Fault>)>) -> Vec<(&Operation, Fault)> {
     let mut tasks = Vec::new();
     while plans.iter().any(|(_, faults)| !faults.is_empty()) {
         for (operation, faults) in &mut plans {

@@ -1,6 +1,6 @@
 //! The system calls of an operation that touch files of the user's, and what may go wrong at each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
@@ -84,17 +84,24 @@ pub(crate) fn of(stage: &Stage) -> Vec<Point> {
     stage.set();
     let log = stage.machine.temporary().with_file_name("strace.log");
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-y", "-qq", "-s", "0", "-e", "trace=file,desc", "-o"]).arg(&log);
+    strace.args(["-f", "-y", "-qq", "-s", "200", "-e", "trace=file,desc,execve", "-o"]).arg(&log);
     strace.arg(PROGRAM).args(stage.arguments());
     run(stage.like(&mut strace)).expect(0);
     let text = String::from_utf8_lossy(&fs::read(&log).expect("strace wrote it")).into_owned();
     let places = stage.places();
+    // What it starts is not the program: a plugin that is killed has failed, which is another matter.
+    let started: BTreeSet<&str> = text
+        .lines()
+        .filter(|line| line.contains(" execve(") && !line.contains(PROGRAM))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut points: BTreeMap<(String, usize), Point> = BTreeMap::new();
     for line in text.lines() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
         let Some((call, arguments)) = rest.trim_start().split_once('(') else { continue };
-        if !call.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        if started.contains(thread) || !call.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        {
             continue;
         }
         let nth = counts.entry((thread, call)).or_default();

@@ -79,7 +79,10 @@ fn an_untrusted_file_may_set_what_is_harmless() {
     // More scopes than the user's own, or a provider of its own, are not.
     machine.write("work/ee-auth.toml", "scopes = [\"earthengine\", \"userinfo.email\"]\n");
     let output = machine.run(["token"]).expect(7);
-    assert!(output.stderr.contains("userinfo.email"), "{output}");
+    assert!(
+        output.stderr.contains("may not ask for a scope") && !output.stderr.contains("userinfo"),
+        "{output}"
+    );
     for forbidden in [
         "[providers.own]\nkind = \"service_account\"\nkey_file = \"key.json\"\n",
         "[profiles.own]\nproject = \"p\"\n",

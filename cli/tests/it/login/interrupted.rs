@@ -170,10 +170,11 @@ fn logins_at_once_leave_one_whole_login() {
     machine.run(["token", "--no-cache"]).expect(0);
 }
 
-/// Somebody who was stopped in the middle of a change holds nobody up for long.
+/// A process that was stopped in the middle of a change may go on with it: nobody else changes anything until then.
 #[test]
-fn a_lock_that_is_never_given_back_is_not_waited_for_for_ever() {
-    let machine = Machine::with_google();
+fn while_a_lock_is_never_released_nothing_is_changed_or_removed() {
+    let machine = Machine::with_google().with_login();
+    let before = content(&machine);
     let lock = machine.write(".config/earthengine/.credentials.lock", "");
     let mut holder = Command::new("flock");
     let holder =
@@ -183,9 +184,17 @@ fn a_lock_that_is_never_given_back_is_not_waited_for_for_ever() {
     while run(Command::new("flock").args(["--nonblock".as_ref(), lock.as_os_str(), "true".as_ref()])).status
         == 0
     {}
-    let output = machine.run(["set-project", "my-project", "-v"]).expect(0);
-    assert!(output.stderr.contains("is not waited for any longer"), "{output}");
-    assert_eq!(content(&machine)["project"], "my-project");
+    let both = thread::scope(|scope| {
+        let set = scope.spawn(|| machine.run(["set-project", "my-project"]));
+        let removed = scope.spawn(|| machine.run(["logout"]));
+        [set, removed].map(|run| run.join().expect("it does not panic"))
+    });
+    for output in both {
+        assert_eq!(output.status, 6, "{output}");
+        assert!(output.stderr.contains("timed out waiting for the lock "), "{output}");
+        assert!(output.stderr.contains("its owner may be suspended"), "{output}");
+    }
+    assert_eq!(content(&machine), before);
     let _ = holder.kill();
     holder.wait().expect("it ends");
 }
