@@ -123,6 +123,19 @@ impl Source {
             "" => format!("{}: gcloud ended with {status}", self.account),
             words => format!("{}: gcloud ended with {status}: {words}", self.account),
         };
+        if does_not_run(output) {
+            let last: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            let last = last.get(last.len().saturating_sub(3)..).unwrap_or_default().join("; ");
+            let words = match redact(&last).as_str() {
+                "" => String::new(),
+                words => format!(": {words}"),
+            };
+            return Error::unavailable(
+                "gcloud",
+                format!("{}: gcloud does not run: it ended with {status}{words}", self.account),
+            )
+            .hint(MEND);
+        }
         if NETWORK.iter().any(|mark| said.contains(mark)) {
             return Error::unavailable("network", message)
                 .hint("see whether this machine can reach Google, and run it again");
@@ -152,12 +165,44 @@ impl Source {
     }
 }
 
+/// What to do about a gcloud that does not run.
+pub(crate) const MEND: &str = "see what `gcloud version` says; a Python that gcloud supports is named by `export \
+                               CLOUDSDK_PYTHON=/usr/bin/python3`, or install gcloud again; without gcloud: `ee-auth login \
+                               --mode notebook`";
+
+/// Whether gcloud itself did not run, rather than refused: its Python is missing, of another version or broken. What gcloud
+/// says by itself begins with `ERROR: (gcloud.COMMAND)`.
+fn does_not_run(output: &Output) -> bool {
+    const MARKS: [&str; 14] = [
+        "Traceback (most recent call last)",
+        "ModuleNotFoundError",
+        "ImportError",
+        "SyntaxError",
+        "No module named",
+        "bad interpreter",
+        "command not found",
+        ": not found",
+        "No such file or directory",
+        "exec format error",
+        "cannot execute",
+        "gcloud failed to load",
+        "you must have Python",
+        "not compatible with Python",
+    ];
+    // Of a shell: found and not executable; not found.
+    if matches!(output.status, Some(126 | 127)) {
+        return true;
+    }
+    let said = output.stderr.to_ascii_lowercase();
+    !said.contains("error: (gcloud.") && MARKS.iter().any(|mark| said.contains(&mark.to_ascii_lowercase()))
+}
+
 fn unavailable_because(error: &ProcessError) -> Error {
     let (detail, hint) = match error {
         ProcessError::Timeout(_) => {
             ("timeout", "see what `gcloud config config-helper --format=json` waits for")
         }
-        _ => ("gcloud", "see whether `gcloud version` works"),
+        _ => ("gcloud", MEND),
     };
     Error::unavailable(detail, format!("asking gcloud for a token: it {error}")).hint(hint)
 }
@@ -172,4 +217,42 @@ struct Answer {
 struct Credential {
     access_token: Option<String>,
     token_expiry: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gcloud_that_does_not_run_is_told_from_one_that_refuses() {
+        let runs = |status, stderr: &str| {
+            !does_not_run(&Output { status, stdout: Vec::new().into(), stderr: stderr.to_owned() })
+        };
+        for (status, stderr) in [
+            (
+                1,
+                "Traceback (most recent call last):\n  File \"gcloud.py\"\nModuleNotFoundError: No module named 'imp'",
+            ),
+            (
+                1,
+                "ERROR: gcloud failed to load. This usually indicates corruption in your gcloud installation",
+            ),
+            (126, "sh: 1: /opt/gcloud: Permission denied"),
+            (127, "/usr/bin/env: 'python2': No such file or directory"),
+            (1, "sh: /usr/bin/gcloud: /usr/bin/python2: bad interpreter: No such file or directory"),
+            (1, "/opt/sdk/bin/gcloud: 192: exec: python: not found"),
+            (1, "SyntaxError: invalid syntax"),
+            (1, "To use the Google Cloud CLI, you must have Python installed and on your PATH."),
+        ] {
+            assert!(!runs(Some(status), stderr), "{stderr}");
+        }
+        for stderr in [
+            "",
+            "ERROR: (gcloud.config.config-helper) You do not currently have an active account selected.",
+            "ERROR: (gcloud.config.config-helper) There was a problem refreshing your current auth tokens: no such file or directory",
+            "Reauthentication failed.",
+        ] {
+            assert!(runs(Some(1), stderr), "{stderr}");
+        }
+    }
 }
