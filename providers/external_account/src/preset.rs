@@ -166,12 +166,22 @@ fn kubernetes(place: &str, search: &Search) -> Result<Result<SubjectToken, Missi
 fn aws(audience: &str, place: &str, search: &Search) -> Result<Result<SubjectToken, Missing>, Error> {
     let keys = search.variable("AWS_ACCESS_KEY_ID")?.is_some()
         && search.secret_variable("AWS_SECRET_ACCESS_KEY")?.is_some();
-    if keys || EC2_FILES.iter().any(|path| is_amazons(Path::new(path), search)) {
-        return Ok(Ok(Aws::usual(audience, place, search)?.into()));
+    let is_ec2 = || EC2_FILES.iter().any(|path| is_amazons(Path::new(path), search));
+    match Aws::lacking(&*search.host().environment) {
+        Some(lacking) if lacking.is_certain => return Err(lacking.into_error()),
+        Some(lacking) if !is_ec2() => {
+            return if keys {
+                Err(lacking.into_error())
+            } else {
+                Ok(Err(Missing::new(lacking.what, lacking.help)))
+            };
+        }
+        None if !keys && !is_ec2() => {}
+        _ => return Ok(Ok(Aws::usual(audience, place, search)?.into())),
     }
     Ok(Err(Missing::new(
         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set, and this is no EC2 instance",
-        "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for temporary keys, AWS_SESSION_TOKEN: `aws configure export-credentials --format env`",
+        "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, for temporary keys, AWS_SESSION_TOKEN: `eval $(aws configure export-credentials --format env)`",
     )))
 }
 

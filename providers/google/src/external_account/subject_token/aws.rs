@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ee_auth_core::host::{Method, Request, variable};
+use ee_auth_core::host::{Environment, Method, Request, variable};
 use ee_auth_core::retry::{self, Repeat};
 use ee_auth_core::{
     Error, Exchange, ExposeSecret, Search, Secret, Settings, TokenKey, TrustedHosts, is_loopback, redact,
@@ -90,6 +90,9 @@ impl Aws {
         let environment = &*exchange.host.environment;
         let region =
             variable(environment, "AWS_REGION").or_else(|| variable(environment, "AWS_DEFAULT_REGION"));
+        if let Some(lacking) = Self::lacking(environment).filter(|lacking| lacking.is_certain) {
+            return Err(lacking.into_error());
+        }
         let keys = Keys::from_environment(environment);
         let session = match (&region, &keys) {
             (Some(_), Some(_)) => None,
@@ -162,11 +165,21 @@ impl Aws {
         request.connect_timeout = CONNECT_TIMEOUT;
         let server = shown(&request.url);
         let response = retry::send(&exchange.host, request, Repeat::Safe).await.map_err(|error| {
-            error.explain(&format!("asking AWS's metadata server for {what}")).hint(
-                "outside of EC2, set AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary keys, \
-                 AWS_SESSION_TOKEN",
-            )
+            let explained = error.explain(&format!("asking AWS's metadata server for {what}"));
+            explained.hint(Self::lacking(&*exchange.host.environment).map_or_else(
+                || {
+                    "outside of EC2, set AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for temporary keys, \
+                     AWS_SESSION_TOKEN"
+                        .to_owned()
+                },
+                |lacking| format!("{}: {}", lacking.what, lacking.help),
+            ))
         })?;
+        if let (400..=499, Some(lacking)) = (response.status, Self::lacking(&*exchange.host.environment)) {
+            let message =
+                format!("{server} answered {}, and not with {what}; {}", response.status, lacking.what);
+            return Err(Error::rejected("aws", message).hint(lacking.help));
+        }
         match (response.status, std::str::from_utf8(&response.body)) {
             (200, Ok(text)) if !text.trim().is_empty() => Ok(Secret::from(text)),
             (200, _) => Err(Error::unavailable(
@@ -237,6 +250,79 @@ impl Aws {
     }
 }
 
+/// What AWS's variables lack.
+pub struct Lacking {
+    /// What is there, and what is not.
+    pub what: String,
+    /// What to do.
+    pub help: String,
+    /// Whether nothing else can take its place.
+    pub is_certain: bool,
+}
+
+impl Lacking {
+    /// The error where nothing can take its place.
+    pub fn into_error(self) -> Error {
+        Error::invalid("aws", self.what).hint(self.help)
+    }
+}
+
+impl Aws {
+    /// What AWS's variables lack for a request to be signed: half of a pair, the region, or keys where a container has them from
+    /// another place, which we do not ask. `None` where nothing is set, or all is.
+    pub fn lacking(environment: &dyn Environment) -> Option<Lacking> {
+        const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
+        const SESSION: &str = "AWS_SESSION_TOKEN";
+        const EXPORT: &str = "`eval $(aws configure export-credentials --format env)`";
+        /// Where containers (ECS, EKS) and the AWS CLI have their keys from.
+        const ELSEWHERE: [(&str, &str); 6] = [
+            ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "an ECS task"),
+            (
+                "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                "a container with its own credentials server (EKS Pod Identity)",
+            ),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", "an EKS pod (IAM roles for service accounts)"),
+            ("AWS_ROLE_ARN", "an assumed role"),
+            ("AWS_PROFILE", "a profile of the AWS CLI"),
+            ("AWS_DEFAULT_PROFILE", "a profile of the AWS CLI"),
+        ];
+        let get = |name: &str| variable(environment, name);
+        let half = |there: &str, missing: &str| {
+            Some(Lacking {
+                what: format!("{there} is set, and {missing} is not"),
+                help: format!("set {missing}, or all of them: {EXPORT}"),
+                is_certain: true,
+            })
+        };
+        match (get(KEY_ID), get(SECRET)) {
+            (Some(_), None) => return half(KEY_ID, SECRET),
+            (None, Some(_)) => return half(SECRET, KEY_ID),
+            (None, None) if get(SESSION).is_some() => {
+                return half(SESSION, &format!("{KEY_ID} and {SECRET}"));
+            }
+            // The keys of a role or session begin so, and are good for nothing without their token.
+            (Some(id), Some(_)) if id.starts_with("ASIA") && get(SESSION).is_none() => {
+                return half(&format!("{KEY_ID} of a temporary key"), SESSION);
+            }
+            (Some(_), Some(_)) if get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")).is_none() => {
+                return Some(Lacking {
+                    what: format!("{KEY_ID} and {SECRET} are set, and AWS_REGION is not"),
+                    help: "`export AWS_REGION=us-east-1`, or the region that you use".to_owned(),
+                    // On EC2 the machine tells its region.
+                    is_certain: false,
+                });
+            }
+            (Some(_), Some(_)) => return None,
+            (None, None) => {}
+        }
+        ELSEWHERE.iter().find(|(name, _)| get(name).is_some()).map(|(name, kind)| Lacking {
+            what: format!("{name} is set, as in {kind}, and ee-auth reads keys from variables and EC2's metadata server"),
+            help: format!("{EXPORT} (AWS CLI v2) in the same shell, and AWS_REGION: it sets {KEY_ID}, {SECRET} and {SESSION}"),
+            is_certain: false,
+        })
+    }
+}
+
 /// The variable that holds the id of an access key.
 pub(super) const KEY_ID: &str = "AWS_ACCESS_KEY_ID";
 
@@ -297,7 +383,44 @@ fn is_region(region: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ee_auth_fake::Fake;
+
     use super::*;
+
+    #[test]
+    fn what_the_variables_lack_is_named() {
+        const ID: (&str, &str) = ("AWS_ACCESS_KEY_ID", "AKIAX");
+        const TEMPORARY: (&str, &str) = ("AWS_ACCESS_KEY_ID", "ASIAX");
+        const SECRET: (&str, &str) = ("AWS_SECRET_ACCESS_KEY", "x");
+        const EXPORT: &str = "`eval $(aws configure export-credentials --format env)`";
+        for (variables, what, help) in [
+            (&[ID][..], "AWS_SECRET_ACCESS_KEY is not", "set AWS_SECRET_ACCESS_KEY"),
+            (&[SECRET], "AWS_ACCESS_KEY_ID is not", "set AWS_ACCESS_KEY_ID"),
+            (&[("AWS_SESSION_TOKEN", "x")], "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY is not", EXPORT),
+            (&[TEMPORARY, SECRET, ("AWS_REGION", "us-east-1")], "AWS_SESSION_TOKEN is not", EXPORT),
+            (&[ID, SECRET], "AWS_REGION is not", "AWS_REGION="),
+            (&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x")], "ECS", EXPORT),
+            (&[("AWS_WEB_IDENTITY_TOKEN_FILE", "/x")], "EKS", EXPORT),
+            (&[("AWS_PROFILE", "x")], "profile", EXPORT),
+        ] {
+            let fake =
+                variables.iter().fold(Fake::new(), |fake, (name, value)| fake.with_variable(*name, *value));
+            let lacking = Aws::lacking(&*fake.host().environment).unwrap();
+            assert!(
+                lacking.what.contains(what) && lacking.help.contains(help),
+                "{}: {}",
+                lacking.what,
+                lacking.help
+            );
+        }
+        for variables in
+            [&[][..], &[ID, SECRET, ("AWS_DEFAULT_REGION", "us-east-1")], &[("AWS_REGION", "us-east-1")]]
+        {
+            let fake =
+                variables.iter().fold(Fake::new(), |fake, (name, value)| fake.with_variable(*name, *value));
+            assert!(Aws::lacking(&*fake.host().environment).is_none());
+        }
+    }
 
     #[test]
     fn only_awss_own_addresses_are_asked_and_signed_for() {

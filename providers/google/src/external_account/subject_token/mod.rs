@@ -18,7 +18,7 @@ use ee_auth_core::{Error, Exchange, Search, Secret, TokenKey};
 use super::NEW_FILE;
 use crate::Document;
 
-pub use aws::Aws;
+pub use aws::{Aws, Lacking};
 pub use file::File;
 pub use format::Format;
 pub use url::{Address, UrlSource};
