@@ -13,6 +13,11 @@ use crate::token_endpoint;
 
 const FLAVOR: (&str, &str) = ("metadata-flavor", "Google");
 
+/// What to do where the account of a pod on GKE may not use the account that it stands for.
+pub const BINDING: &str = "let the pod's Kubernetes service account use the IAM service account: `gcloud iam service-accounts \
+     add-iam-policy-binding IAM_ACCOUNT --role=roles/iam.workloadIdentityUser \
+     --member='serviceAccount:PROJECT.svc.id.goog[NAMESPACE/KUBERNETES_ACCOUNT]'`; it takes effect within minutes";
+
 /// How long the connection may take: the server is on the machine or beside it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -148,14 +153,18 @@ impl MetadataServer {
             return Err(self.malformed("without `Metadata-Flavor: Google`: it is no metadata server"));
         }
         let answered = |status| format!("{} {} answered {status}", self.name, self.base);
+        if let Some(unavailable) = response.unavailable(&format!("{} {}", self.name, self.base)) {
+            return Err(unavailable);
+        }
         match response.status {
             200..=299 => Ok(Some(response)),
             404 => Ok(None),
-            status if response.may_pass() => Err(Error::unavailable("status", answered(status))
-                .hint("this passes by itself; try again in a minute")),
             status => {
                 let said = redact(&String::from_utf8_lossy(&response.body));
-                Err(Error::rejected("refused", format!("{}: {said}", answered(status))).hint(self.ask))
+                // GKE's server passes on what IAM told it.
+                let is_binding = said.contains("iam.serviceAccounts.") || said.contains("workload identity");
+                let hint = if is_binding { BINDING } else { self.ask };
+                Err(Error::rejected("refused", format!("{}: {said}", answered(status))).hint(hint))
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ee_auth_core::host::variable;
 use ee_auth_core::{Error, Look, Saw, Search};
 use ee_auth_google::metadata_server;
 use url::Url;
@@ -29,7 +30,7 @@ const PRODUCTS: [&[u8]; 2] = [b"Google Compute Engine", b"Google"];
 pub(crate) enum Belief {
     /// Somebody says that it is there: it has to answer.
     Named,
-    /// The machine says that it is Google's. In a new container the server takes some seconds to start.
+    /// The machine says that it is Google's: it has to answer, and in a new container takes some seconds to start.
     Sure,
     /// Something is set that is set on Google's machines, and on others: nobody waits for it.
     Likely,
@@ -39,8 +40,27 @@ pub(crate) enum Belief {
 pub(crate) enum Detected {
     /// A server at this address.
     Server(Url, Belief),
-    /// None, and why.
-    None(&'static str),
+    /// None, why, and what to do if there is one all the same.
+    None(&'static str, Option<&'static str>),
+}
+
+/// Variables by which google-auth finds a server and we do not.
+const OTHER_NAMES: [(&str, &str, &str); 2] = [
+    (
+        "GCE_METADATA_ROOT",
+        "GCE_METADATA_ROOT is set, and ee-auth reads GCE_METADATA_HOST",
+        "set GCE_METADATA_HOST to what GCE_METADATA_ROOT is: `export GCE_METADATA_HOST=$GCE_METADATA_ROOT`",
+    ),
+    (
+        "GCE_METADATA_IP",
+        "GCE_METADATA_IP is set, and ee-auth reads GCE_METADATA_HOST",
+        "set GCE_METADATA_HOST to what GCE_METADATA_IP is: `export GCE_METADATA_HOST=$GCE_METADATA_IP`",
+    ),
+];
+
+/// Whether this is a pod of a cluster. On GKE the metadata server starts with the pod, and stands for the pod's account.
+pub(crate) fn in_cluster(search: &Search) -> bool {
+    variable(&*search.host().environment, "KUBERNETES_SERVICE_HOST").is_some()
 }
 
 /// The address of the metadata server, if there is reason to believe in one.
@@ -52,7 +72,7 @@ pub(crate) fn server(search: &Search) -> Result<Detected, Error> {
         return Ok(Detected::Server(url, Belief::Named));
     }
     if search.variable("NO_GCE_CHECK")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(Detected::None("NO_GCE_CHECK says that this is no machine of Google's"));
+        return Ok(Detected::None("NO_GCE_CHECK says that this is no machine of Google's", None));
     }
     let usual = || search.settings().endpoints.metadata.clone();
     if made_by_google(search) {
@@ -61,7 +81,12 @@ pub(crate) fn server(search: &Search) -> Result<Detected, Error> {
     if HINTS.iter().any(|name| search.path_variable(name).is_some()) {
         return Ok(Detected::Server(usual(), Belief::Likely));
     }
-    Ok(Detected::None("this is no machine of Google's"))
+    for (name, reason, help) in OTHER_NAMES {
+        if variable(&*search.host().environment, name).is_some() {
+            return Ok(Detected::None(reason, Some(help)));
+        }
+    }
+    Ok(Detected::None("this is no machine of Google's", None))
 }
 
 /// Whether a machine that Google made is a virtual machine of Compute Engine, whose tokens have the scopes that it was started

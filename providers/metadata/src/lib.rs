@@ -6,7 +6,8 @@
 //! waits for it. Windows does not say; there, `GCE_METADATA_HOST=metadata.google.internal` does.
 //!
 //! Its tokens belong to the machine, so no proxy is used and none is stored. Requests are repeated as AIP-4115 has it:
-//! connections that fail, 408, 429 and 5xx, with exponential pauses; a server that is merely likely is first asked once.
+//! connections that fail, 408, 429 and 5xx, with exponential pauses; a server that is merely likely is first asked once, and one of
+//! a machine that is Google's is waited for while it starts.
 
 mod detection;
 mod server;
@@ -20,7 +21,7 @@ use ee_auth_core::{
 use ee_auth_google::id_token;
 use ee_auth_google::metadata_server::{Account, MetadataServer};
 
-use crate::detection::{Belief, Detected};
+use crate::detection::Detected;
 use crate::server::Answer;
 
 /// How `metadata` is configured: not at all.
@@ -45,15 +46,18 @@ impl Provider for Metadata {
     fn find<'a>(&'a self, search: &'a Search) -> BoxFuture<'a, Finding> {
         Box::pin(async move {
             let (server, belief) = match detection::server(search) {
-                Ok(Detected::Server(base, belief)) => (server::server(base, belief), belief),
-                Ok(Detected::None(reason)) => return Finding::not_found(reason),
+                Ok(Detected::Server(base, belief)) => {
+                    (server::server(base, belief, detection::in_cluster(search)), belief)
+                }
+                Ok(Detected::None(reason, None)) => return Finding::not_found(reason),
+                Ok(Detected::None(reason, Some(help))) => return Finding::not_found(reason).hint(help),
                 Err(error) => return Finding::from(error),
             };
             if search.is_offline() {
                 return Finding::NotProbed(format!("{} was not asked", server.base));
             }
             let exchange = search.exchange();
-            let answer = server::account(&server, belief, &exchange).await;
+            let answer = server::account(&server, belief, detection::in_cluster(search), &exchange).await;
             let saw = if matches!(answer, Answer::Account(_)) { Saw::Present } else { Saw::Missing };
             search.looked_at(Look::Address(server.base.to_string(), saw));
             match answer {
@@ -64,8 +68,7 @@ impl Provider for Metadata {
                 Answer::None => Finding::not_found("this machine has no service account")
                     .hint("give the machine a service account with a role for Earth Engine"),
                 Answer::Absent => {
-                    let how = if belief == Belief::Likely { "at once " } else { "" };
-                    Finding::not_found(format!("no metadata server answered {how}at {}", server.base))
+                    Finding::not_found(format!("no metadata server answered at once at {}", server.base))
                         .hint("on a machine of Google's, see what keeps it from its metadata server")
                 }
                 Answer::Failed(error) => Finding::from(error),
