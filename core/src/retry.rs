@@ -23,7 +23,8 @@ pub enum Repeat {
     UntilSent,
 }
 
-/// Sends `request`; again after a connection that failed or broke, and after 408, 429 and 5xx, with exponential
+/// Sends `request`; again after a connection that failed or broke, after 408, 429 and 5xx, and after other answers that
+/// [may pass](Response::may_pass), with exponential
 /// pauses of random length, or as `Retry-After` says: four times in all, and within [`TOTAL`]. No other answer is
 /// repeated.
 ///
@@ -40,8 +41,14 @@ pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Respo
         let asked = match &outcome {
             Ok(response) if repeat == Repeat::Safe && response.may_pass() => response.retry_after,
             Ok(_) => return outcome,
-            Err(error) if matches!(error.kind, HttpErrorKind::Connect | HttpErrorKind::ProxyFailed) => None,
-            Err(error) if error.kind == HttpErrorKind::Interrupted && repeat == Repeat::Safe => None,
+            Err(error) if error.kind == HttpErrorKind::Connect => None,
+            // A proxy that was handed the request may have passed it on before it failed.
+            Err(error)
+                if matches!(error.kind, HttpErrorKind::Interrupted | HttpErrorKind::ProxyFailed)
+                    && repeat == Repeat::Safe =>
+            {
+                None
+            }
             Err(_) => return outcome,
         };
         let wait = asked.unwrap_or_else(|| jittered(pause));

@@ -86,10 +86,10 @@ fn refusal(response: &Response, project: &str, base: &str, principal: Option<&st
         .and_then(|details| details.iter().find_map(|detail| detail["reason"].as_str()))
         .unwrap_or_default();
     let said = format!("{base} answered {}: {message}", response.status);
+    if let Some(unavailable) = response.unavailable(base) {
+        return unavailable;
+    }
     match (response.status, reason) {
-        _ if response.may_pass() => {
-            Error::unavailable("status", said).hint("this passes by itself; try again in a minute")
-        }
         (401, _) => Error::rejected("token", said).hint("Earth Engine does not accept the token; get a new one"),
         (_, "SERVICE_DISABLED") => Error::rejected("api_disabled", said).hint(format!(
             "turn the Earth Engine API on for {project}: \

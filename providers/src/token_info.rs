@@ -47,15 +47,11 @@ async fn ask(credential: &Credential, token: &str) -> Result<TokenInfo, Error> {
     let response = retry::send(&exchange.host, request, Repeat::Safe)
         .await
         .map_err(|error| error.explain(&format!("asking {url} about the token")))?;
+    if let Some(unavailable) = response.unavailable(url.as_str()) {
+        return Err(unavailable);
+    }
     match response.status {
         200 => {}
-        status if response.may_pass() => {
-            return Err(Error::unavailable(
-                "status",
-                format!("{url} answered {status} when asked about the token"),
-            )
-            .hint("this passes by itself; try again in a minute"));
-        }
         status => {
             return Err(Error::rejected(
                 "token",

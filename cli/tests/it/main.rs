@@ -32,6 +32,7 @@ mod login;
 mod logout;
 mod plugin;
 mod profile;
+mod proxy;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod serve;

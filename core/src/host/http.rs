@@ -3,11 +3,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::BoxFuture;
-use crate::{Error, Secret};
+use crate::{Error, Secret, redact};
 
 /// The HTTP methods in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,10 +130,149 @@ pub struct Response {
 }
 
 impl Response {
-    /// Whether the status says that the same request may be answered another time: 408, 429 and 5xx.
+    /// Whether the same request may be answered another time, within seconds or minutes: 408, 429, 5xx and the other ways in
+    /// which Google says that too much was asked at once; not a quota that is used up for the day.
     pub fn may_pass(&self) -> bool {
-        matches!(self.status, 408 | 429 | 500..=599)
+        match self.limit() {
+            Some(Limit::Quota) => false,
+            Some(Limit::Rate | Limit::Address) => true,
+            None => matches!(self.status, 408 | 429 | 500..=599),
+        }
     }
+
+    /// Which limit the answer is about, if it is about one. Google answers 429, but also 403 with an error that says so, as
+    /// OAuth's endpoints do (`rate_limit_exceeded`) and older APIs (`userRateLimitExceeded`), and a page for people.
+    pub fn limit(&self) -> Option<Limit> {
+        if !matches!(self.status, 400 | 403 | 429 | 503) {
+            return None;
+        }
+        let Ok(answer) = serde_json::from_slice::<Value>(&self.body) else {
+            let page = String::from_utf8_lossy(&self.body).to_ascii_lowercase();
+            let is_about_address = ["automated quer", "unusual traffic", "automated requests"];
+            return is_about_address.iter().any(|words| page.contains(words)).then_some(Limit::Address);
+        };
+        let error = answer.get("error").unwrap_or(&Value::Null);
+        let details = || entries(error, "details").chain(entries(error, "errors"));
+        let words = ["error", "error_subtype", "status"].iter().filter_map(|key| answer.get(key)?.as_str());
+        let reasons = details().filter_map(|detail| detail.get("reason")?.as_str());
+        let status = error.get("status").and_then(Value::as_str);
+        let is_limit = words.chain(status).chain(reasons).any(is_limit) || self.status == 429;
+        if !is_limit {
+            return None;
+        }
+        let message = ["message", "error_description"]
+            .iter()
+            .filter_map(|key| error.get(key).or_else(|| answer.get(key))?.as_str());
+        let names = details().filter_map(|detail| detail.get("metadata")?.as_object()).flat_map(|metadata| {
+            metadata
+                .iter()
+                .filter(|(name, _)| name.starts_with("quota_"))
+                .filter_map(|(_, value)| value.as_str())
+        });
+        let reasons = details().filter_map(|detail| detail.get("reason")?.as_str());
+        let is_long = message.chain(names).chain(reasons).any(lasts);
+        Some(if is_long { Limit::Quota } else { Limit::Rate })
+    }
+
+    /// The error for an answer that says nothing about the request: the server is busy or failed, or a limit was reached.
+    /// `None` for any other. `place` is who answered, for a person.
+    pub fn unavailable(&self, place: &str) -> Option<Error> {
+        let status = self.status;
+        let limit = self.limit();
+        let said = self.said();
+        let name = if said.is_empty() { status.to_string() } else { format!("{status} {said}") };
+        Some(match limit {
+            Some(Limit::Quota) => {
+                Error::unavailable("quota", format!("{place}: the quota is used up: {name}")).hint(
+                    "trying again does not help before the quota is renewed, the next day or month; see \
+                     https://console.cloud.google.com/iam-admin/quotas",
+                )
+            }
+            Some(Limit::Address) => Error::unavailable(
+                "status",
+                format!(
+                    "{place} answered {status}: too many requests from this network address, which Google takes for \
+                     automated queries"
+                ),
+            )
+            .hint(
+                "wait some minutes; machines behind one VPN, proxy or cluster gateway share the limit, so try from \
+                 another network, and ask for fewer tokens (`ee-auth serve` shares one)",
+            ),
+            Some(Limit::Rate) => {
+                Error::unavailable("status", format!("{place} answered {name}: too many requests"))
+                    .hint("this passes by itself; try again in a minute")
+            }
+            None if self.may_pass() => {
+                let what = match status {
+                    408 => "it waited too long for the request",
+                    429 => "too many requests",
+                    _ => "it failed",
+                };
+                Error::unavailable("status", format!("{place} answered {name}: {what}"))
+                    .hint("this passes by itself; try again in a minute")
+            }
+            None => return None,
+        })
+    }
+
+    /// The server's own code and words, fit to show; empty where there are none.
+    fn said(&self) -> String {
+        let Ok(answer) = serde_json::from_slice::<Value>(&self.body) else { return String::new() };
+        let error = answer.get("error").unwrap_or(&Value::Null);
+        let code = error.as_str().or_else(|| error.get("status")?.as_str());
+        let words = error
+            .get("message")
+            .or_else(|| answer.get("error_description"))
+            .and_then(Value::as_str)
+            .map(|words| words.trim_end_matches('.'));
+        redact(&code.into_iter().chain(words).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// A limit of Google's that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// Too many requests for now.
+    Rate,
+    /// Too many requests from this network address, for which Google shows a page.
+    Address,
+    /// A quota that is used up for a day or longer.
+    Quota,
+}
+
+/// The objects in the array `name` of an error (AIP-193).
+fn entries<'a>(error: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
+    error.get(name).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// Whether `reason` names a limit, in any of the spellings that Google has had.
+fn is_limit(reason: &str) -> bool {
+    let bare: String =
+        reason.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
+    matches!(
+        bare.as_str(),
+        "ratelimitexceeded"
+            | "userratelimitexceeded"
+            | "ratelimitexceededunreg"
+            | "userratelimitexceededunreg"
+            | "dailylimitexceeded"
+            | "dailylimitexceededunreg"
+            | "limitexceeded"
+            | "quotaexceeded"
+            | "resourceexhausted"
+            | "resourcequotaexceeded"
+            | "toomanyrequests"
+            | "slowdown"
+    )
+}
+
+/// Whether the name of a limit, or words about it, say that it lasts for a day or longer.
+fn lasts(words: &str) -> bool {
+    let words = words.to_ascii_lowercase().replace(['_', '-'], " ");
+    ["daily", "per day", "perday", "monthly", "per month", "permonth", "1/d/", "1/day", "1/month"]
+        .iter()
+        .any(|period| words.contains(period))
 }
 
 impl fmt::Debug for Response {
@@ -224,5 +364,82 @@ impl HttpError {
             HttpErrorKind::ProxyVariable => Error::invalid(detail, self.message.clone()).hint(hint),
             _ => Error::unavailable(detail, format!("{doing}: {}", self.message)).hint(hint),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, body: &str) -> Response {
+        Response {
+            status,
+            content_type: None,
+            retry_after: None,
+            metadata_flavor: None,
+            date: None,
+            body: body.as_bytes().to_vec().into(),
+        }
+    }
+
+    #[test]
+    fn a_limit_is_known_however_google_says_it() {
+        for (status, body, limit) in [
+            (403, r#"{"error":"rate_limit_exceeded","error_description":"slower"}"#, Limit::Rate),
+            (403, r#"{"error":"quota_exceeded"}"#, Limit::Rate),
+            (400, r#"{"error":"rate_limit_exceeded"}"#, Limit::Rate),
+            (403, r#"{"error":{"errors":[{"reason":"userRateLimitExceeded"}]}}"#, Limit::Rate),
+            (403, r#"{"error":{"errors":[{"reason":"dailyLimitExceeded"}]}}"#, Limit::Quota),
+            (403, r#"{"error":{"status":"RESOURCE_EXHAUSTED"}}"#, Limit::Rate),
+            (
+                429,
+                r#"{"error":{"details":[{"reason":"RATE_LIMIT_EXCEEDED","metadata":{"quota_limit":"defaultPerMinutePerProject"}}]}}"#,
+                Limit::Rate,
+            ),
+            (
+                429,
+                r#"{"error":{"details":[{"reason":"RATE_LIMIT_EXCEEDED","metadata":{"quota_limit":"daily_eecu_usage_time"}}]}}"#,
+                Limit::Quota,
+            ),
+            (429, r#"{"error":{"details":[{"metadata":{"quota_unit":"1/d/{project}"}}]}}"#, Limit::Quota),
+            (
+                429,
+                r#"{"error":{"message":"Quota exceeded for quota metric 'x' and limit 'x per day'"}}"#,
+                Limit::Quota,
+            ),
+            (429, "[]", Limit::Rate),
+            (403, "<html>We're sorry... your computer may be sending automated queries", Limit::Address),
+            (503, "<html>Our systems have detected unusual traffic", Limit::Address),
+        ] {
+            let response = answered(status, body);
+            assert_eq!(response.limit(), Some(limit), "{body}");
+            assert_eq!(response.may_pass(), limit != Limit::Quota, "{body}");
+            assert_eq!(response.unavailable("here").unwrap().outcome(), crate::Outcome::Unavailable);
+        }
+        for (status, body) in [
+            (403, r#"{"error":"access_denied"}"#),
+            (403, r#"{"error":{"status":"PERMISSION_DENIED","message":"no quota project"}}"#),
+            (400, r#"{"error":"invalid_grant"}"#),
+            (403, "<html>Forbidden"),
+            (403, "[]"),
+            (401, ""),
+        ] {
+            let response = answered(status, body);
+            assert_eq!((response.limit(), response.may_pass()), (None, false), "{body}");
+            assert!(response.unavailable("here").is_none());
+        }
+        assert!(answered(503, "").may_pass() && answered(429, "busy").may_pass());
+    }
+
+    #[test]
+    fn a_busy_server_is_quoted_without_what_may_be_secret() {
+        let body = r#"{"error":"rate_limit_exceeded","error_description":"for ya29.abcdefghijk."}"#;
+        let error = answered(403, body).unavailable("https://oauth2.googleapis.com/token").unwrap();
+        assert!(
+            error
+                .message()
+                .starts_with("https://oauth2.googleapis.com/token answered 403 rate_limit_exceeded")
+        );
+        assert!(!error.message().contains("abcdefghijk"), "{error}");
     }
 }

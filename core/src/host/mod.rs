@@ -28,7 +28,7 @@ pub use environment::{Directory, Environment, variable};
 pub use files::{
     FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, MAX_CREDENTIAL_FILE, TemporaryFile,
 };
-pub use http::{Body, ClientCertificate, Http, HttpError, HttpErrorKind, Method, Request, Response};
+pub use http::{Body, ClientCertificate, Http, HttpError, HttpErrorKind, Limit, Method, Request, Response};
 pub use keyring::{Keyring, KeyringError, KeyringErrorKind, NoKeyring, patiently};
 pub use loopback::{Loopback, Page, Visit, Visits};
 pub use path_guard::{PathGuard, PathRisk};

@@ -265,6 +265,7 @@ impl Candidate {
                     scopes: None,
                     token_uri: None,
                     place,
+                    file: None,
                     log_in: "ee-auth login --force",
                     copy_again: None,
                 },

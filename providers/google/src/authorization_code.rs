@@ -146,6 +146,7 @@ impl Redeemed {
             scopes: granted.token.scopes().cloned(),
             token_uri: None,
             place: "an authorization code passed by the caller".to_owned(),
+            file: None,
             log_in: crate::credential::EARTH_ENGINE_LOGIN,
             copy_again: None,
         };

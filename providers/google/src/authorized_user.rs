@@ -1,5 +1,8 @@
 //! A person's refresh token and the OAuth client it was issued to (RFC 6749, section 6; AIP-4113).
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use ee_auth_core::retry::Repeat;
 use ee_auth_core::{
     BoxFuture, Error, Exchange, ExposeSecret, Found, ProfileName, Scopes, Secret, Settings, Token, TokenKey,
@@ -26,6 +29,8 @@ pub struct Login {
     pub token_uri: Option<String>,
     /// Where the login is stored, for a person.
     pub place: String,
+    /// The file, where it is in one: a login is at least as old as its file.
+    pub file: Option<PathBuf>,
     /// The command that makes a new one, for when it has ended.
     pub log_in: &'static str,
     /// What has to be done after that command, where the login is a copy of what it writes.
@@ -133,6 +138,14 @@ struct AuthorizedUser {
     scopes: Scopes,
 }
 
+impl AuthorizedUser {
+    /// How old the login is at least.
+    fn age(&self, exchange: &Exchange) -> Option<Duration> {
+        let written = exchange.host.files.status(self.login.file.as_ref()?).ok()?.modified?;
+        exchange.host.clock.now().duration_since(written).ok()
+    }
+}
+
 impl TokenSource for AuthorizedUser {
     fn exchange<'a>(&'a self, exchange: &'a Exchange) -> BoxFuture<'a, Result<Token, Error>> {
         Box::pin(async move {
@@ -144,7 +157,12 @@ impl TokenSource for AuthorizedUser {
                 client = client.set_client_secret(ClientSecret::new(secret.expose_secret().to_owned()));
             }
             let refresh_token = RefreshToken::new(self.login.refresh_token.expose_secret().to_owned());
-            let asker = Asker::User { place: &self.login.place, log_in: self.login.log_in };
+            let asker = Asker::User {
+                place: &self.login.place,
+                log_in: self.login.log_in,
+                client_id: &self.login.client_id,
+                age: self.age(exchange),
+            };
             let adapter = Adapter::new(exchange, &self.endpoint, Repeat::Safe, &asker);
             // The adapter keeps what this came to.
             let _ = client

@@ -1,5 +1,6 @@
 //! What a credential's JSON is, by its `type`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use ee_auth_core::{Error, Found, Scopes, Search, redact};
@@ -222,6 +223,7 @@ fn login(document: &Document, scopes: Option<Scopes>) -> Result<Login, Error> {
         scopes,
         token_uri: document.text("token_uri")?,
         place: document.place().to_owned(),
+        file: document.path().map(Path::to_owned),
         log_in: EARTH_ENGINE_LOGIN,
         copy_again: None,
     })

@@ -6,6 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::impersonation::Caller;
+use crate::quota_project::{self, ErrorInfo};
 use crate::token_endpoint::shown;
 
 /// The code of the error for a caller whose token was not accepted.
@@ -20,9 +21,8 @@ pub(crate) fn explain(
     delegates: &[String],
 ) -> Error {
     let status = response.status;
-    if response.may_pass() {
-        return Error::unavailable("status", format!("{} answered {status}", shown(url)))
-            .hint("this passes by itself; try again in a minute");
+    if let Some(unavailable) = response.unavailable(&shown(url)) {
+        return unavailable;
     }
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     let error = &json["error"];
@@ -35,17 +35,22 @@ pub(crate) fn explain(
         )
         .hint("a proxy or login page of the network may stand between here and Google; see what it blocks");
     }
-    let detail = error["details"]
-        .as_array()
-        .and_then(|details| details.iter().find(|detail| detail["reason"].is_string()))
-        .unwrap_or(&Value::Null);
-    let reason = text(&detail["reason"]);
+    let info = ErrorInfo::of(error);
+    let reason = &info.reason;
     let who = match principal(caller) {
         None => "the source credential",
         Some(federated) if federated.starts_with("principal") => "the federated identity",
         Some(account) => account,
     };
-    let said = format!("{who} standing for {target}: {} answered {status}: {message}", shown(url));
+    let said = format!(
+        "{who} standing for {target}: {} answered {status}: {}{}",
+        shown(url),
+        message.trim_end_matches('.'),
+        if code.is_empty() { String::new() } else { format!(" ({code})") }
+    );
+    if info.is_user_project(&message) {
+        return quota_project::denied(&said, info.project.as_deref(), &member(caller));
+    }
     let (name, meaning, hint) = match (status, reason.as_str()) {
         (401, _) => (
             "token",
@@ -55,7 +60,7 @@ pub(crate) fn explain(
         (403, "SERVICE_DISABLED") => (
             "api_disabled",
             "The IAM Service Account Credentials API is turned off in that project",
-            turn_on(&text(&detail["metadata"]["consumer"])),
+            turn_on(info.project.as_deref()),
         ),
         (403, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") => (
             "scope",
@@ -88,13 +93,26 @@ pub(crate) fn explain(
             "The API does not know one of the scopes, or the audience",
             "correct `scopes` in ee-auth.toml, EE_AUTH_SCOPES, --scopes or --audience".to_owned(),
         ),
+        (400, _) if message.contains("disabled") => (
+            "disabled",
+            "The service account is disabled",
+            format!("enable it: `gcloud iam service-accounts enable {target}`"),
+        ),
+        (400, _) => (
+            "invalid_request",
+            "The API does not accept the request",
+            format!(
+                "see whether {target} and the delegates are e-mails of service accounts of that project, and whether the \
+                 scopes and the lifetime are right: `ee-auth config show --origin`"
+            ),
+        ),
         _ => (
             "refused",
             "The API refused",
             "see whether the account is enabled: https://console.cloud.google.com/iam-admin/serviceaccounts".to_owned(),
         ),
     };
-    Error::rejected(name, format!("{}. {meaning}", said.trim_end_matches('.'))).hint(hint)
+    Error::rejected(name, format!("{said}. {meaning}")).hint(hint)
 }
 
 /// Whoever the caller is, as far as it is known, and only what can stand in a command.
@@ -145,13 +163,14 @@ fn grant(caller: &Caller<'_>, target: &str, delegates: &[String]) -> String {
     }
 }
 
-/// How the API is turned on in the project `consumer`: `projects/NUMBER`.
-fn turn_on(consumer: &str) -> String {
+/// How the API is turned on in the project.
+fn turn_on(project: Option<&str>) -> String {
     const ENABLE: &str = "gcloud services enable iamcredentials.googleapis.com";
-    let project = consumer.strip_prefix("projects/").unwrap_or_default();
-    match !project.is_empty() && project.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b)) {
-        true => format!("turn it on with `{ENABLE} --project={project}`, and try again in a few minutes"),
-        false => format!("turn it on with `{ENABLE}`, and try again in a few minutes"),
+    match project {
+        Some(project) => {
+            format!("turn it on with `{ENABLE} --project={project}`, and try again in a few minutes")
+        }
+        None => format!("turn it on with `{ENABLE}`, and try again in a few minutes"),
     }
 }
 
@@ -214,6 +233,25 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_project_that_may_not_be_used_comes_with_googles_remedy() {
+        const MESSAGE: &str = "Caller does not have required permission to use project my-quota. Grant the caller the \
+                               roles/serviceusage.serviceUsageConsumer role";
+        for body in [
+            format!(r#"{{"error":{{"status":"PERMISSION_DENIED","message":"{MESSAGE}"}}}}"#),
+            r#"{"error":{"status":"PERMISSION_DENIED","message":"no",
+                "details":[{"reason":"USER_PROJECT_DENIED","metadata":{"consumer":"projects/my-quota"}}]}}"#
+                .to_owned(),
+        ] {
+            let error = explained(403, &body, Some("ada@example.com"), &[]);
+            assert_eq!(error.code(), "rejected.user_project");
+            assert!(error.next_step().unwrap().contains(
+                "`gcloud projects add-iam-policy-binding my-quota --member=user:ada@example.com \
+                 --role=roles/serviceusage.serviceUsageConsumer`"
+            ));
+        }
+    }
+
+    #[test]
     fn with_delegates_each_link_is_named() {
         let error = explained(403, DENIED, Some("ada@example.com"), &["a@p.iam.gserviceaccount.com"]);
         let hint = error.next_step().unwrap();
@@ -257,7 +295,14 @@ mod tests {
                 r#"{"error":{"status":"INVALID_ARGUMENT","message":"Invalid OAuth scope or ID token audience provided."}}"#,
                 "rejected.invalid_scope",
             ),
-            (400, r#"{"error":{"status":"FAILED_PRECONDITION","message":"no"}}"#, "rejected.refused"),
+            (400, r#"{"error":{"status":"FAILED_PRECONDITION","message":"no"}}"#, "rejected.invalid_request"),
+            (
+                400,
+                r#"{"error":{"status":"FAILED_PRECONDITION","message":"Service account is disabled"}}"#,
+                "rejected.disabled",
+            ),
+            (403, r#"{"error":{"status":"RESOURCE_EXHAUSTED","message":"slower"}}"#, "unavailable.status"),
+            (409, r#"{"error":{"status":"ABORTED","message":"no"}}"#, "rejected.refused"),
             (403, "<html>", "unavailable.malformed"),
             (503, "", "unavailable.status"),
         ] {

@@ -35,6 +35,7 @@ pub mod impersonation;
 pub mod metadata_server;
 pub mod oauth_client;
 pub mod pasted;
+mod quota_project;
 pub mod revocation;
 pub mod service_account;
 pub mod token_endpoint;

@@ -3,9 +3,13 @@
 mod federation;
 
 use ee_auth_core::{Error, redact};
+use std::time::Duration;
+
+use ee_auth_core::is_googles_own;
 use serde_json::Value;
 use url::Url;
 
+use crate::quota_project::{self, ErrorInfo};
 use crate::token_endpoint::shown;
 
 /// Who is asking, since the same error means different things to different people.
@@ -19,6 +23,10 @@ pub enum Asker<'a> {
         subject: Option<&'a str>,
         /// Where its key is.
         place: &'a str,
+        /// Its numeric client id, where the key's file tells.
+        client_id: Option<&'a str>,
+        /// The scopes that it asks for.
+        scopes: &'a str,
     },
     /// A person's refresh token.
     User {
@@ -26,6 +34,10 @@ pub enum Asker<'a> {
         place: &'a str,
         /// The command that makes a new one.
         log_in: &'a str,
+        /// The OAuth client that made it.
+        client_id: &'a str,
+        /// How old it is at least, where that is known.
+        age: Option<Duration>,
     },
     /// Somebody who has just logged in.
     Code,
@@ -56,6 +68,8 @@ pub(crate) struct Refused {
     subtype: String,
     /// The words that came with it, fit to show.
     description: String,
+    /// The project that Google does not let the caller use, where that is why.
+    user_project: Option<Option<String>>,
 }
 
 impl Refused {
@@ -66,6 +80,7 @@ impl Refused {
             error: error.to_owned(),
             subtype: String::new(),
             description: description.to_owned(),
+            user_project: None,
         }
     }
 
@@ -74,7 +89,10 @@ impl Refused {
         let text = |value: &Value| value.as_str().map(redact).unwrap_or_default();
         let error = &json["error"];
         if error.is_object() {
+            let info = ErrorInfo::of(error);
+            let is_user_project = info.is_user_project(error["message"].as_str().unwrap_or_default());
             return Self {
+                user_project: is_user_project.then_some(info.project),
                 status,
                 error: text(&error["status"]),
                 subtype: String::new(),
@@ -86,6 +104,7 @@ impl Refused {
             error: text(error),
             subtype: text(&json["error_subtype"]),
             description: text(&json["error_description"]),
+            user_project: None,
         }
     }
 }
@@ -93,7 +112,7 @@ impl Refused {
 /// In plain words: what the endpoint refused, why, and what to do. `clock_ahead` is by how many seconds this machine's
 /// clock differs from the server's, where it is known.
 pub(crate) fn explain(refused: &Refused, asker: &Asker<'_>, url: &Url, clock_ahead: Option<i64>) -> Error {
-    let Refused { status, error, subtype, description } = refused;
+    let Refused { status, error, subtype, description, user_project } = refused;
     if error.is_empty() && description.is_empty() {
         return Error::unavailable(
             "malformed",
@@ -125,7 +144,6 @@ pub(crate) fn explain(refused: &Refused, asker: &Asker<'_>, url: &Url, clock_ahe
         "invalid_target" => Case::Target,
         _ => Case::Other,
     };
-    let (detail, meaning, hint) = case.words(asker, description, wrong_clock);
     let said = match (error.as_str(), description.as_str()) {
         ("", "") => format!("answered {status}"),
         (error, "") => format!("answered {error}"),
@@ -134,7 +152,12 @@ pub(crate) fn explain(refused: &Refused, asker: &Asker<'_>, url: &Url, clock_ahe
     };
     // Before there is a code, there is the login alone.
     let who = if *status == CONSENT { "the login".to_owned() } else { asker.who() };
-    Error::rejected(detail, format!("{who}: {} {said}. {meaning}", shown(url))).hint(hint)
+    let said = format!("{who}: {} {said}", shown(url));
+    if let Some(project) = user_project {
+        return quota_project::denied(&said, project.as_deref(), &asker.member());
+    }
+    let (detail, meaning, hint) = case.words(asker, description, wrong_clock);
+    Error::rejected(detail, format!("{}. {meaning}", said.trim_end_matches('.'))).hint(hint)
 }
 
 /// Whether Google wants a person to show again that they are there ("rapt": reauthentication proof token).
@@ -145,10 +168,10 @@ fn is_reauthentication(word: &str) -> bool {
 impl Asker<'_> {
     fn who(&self) -> String {
         match self {
-            Self::ServiceAccount { email, subject: None, place } => {
+            Self::ServiceAccount { email, subject: None, place, .. } => {
                 format!("service account {email} ({place})")
             }
-            Self::ServiceAccount { email, subject: Some(subject), place } => {
+            Self::ServiceAccount { email, subject: Some(subject), place, .. } => {
                 format!("service account {email} for {subject} ({place})")
             }
             Self::User { place, .. } => format!("the stored login in {place}"),
@@ -158,9 +181,72 @@ impl Asker<'_> {
         }
     }
 
+    /// How an IAM policy calls it, as far as that is known.
+    fn member(&self) -> String {
+        match self {
+            Self::ServiceAccount { email, subject: None, .. } => format!("serviceAccount:{email}"),
+            Self::ServiceAccount { subject: Some(subject), .. } => format!("user:{subject}"),
+            Self::Federation { audience, .. } => format!("principalSet:{}/*", pool(audience)),
+            _ => "user:YOUR-EMAIL".to_owned(),
+        }
+    }
+
     fn signs(&self) -> bool {
         matches!(self, Self::ServiceAccount { .. })
     }
+}
+
+/// The pool of a provider: `//iam.googleapis.com/…/workloadIdentityPools/POOL`.
+fn pool(audience: &str) -> &str {
+    audience.split_once("/providers/").map_or(audience, |(pool, _)| pool)
+}
+
+/// How long Google keeps the logins of an app in testing.
+const TESTING: Duration = Duration::from_secs(7 * 86_400);
+/// How long a login lasts that nobody uses.
+const UNUSED: Duration = Duration::from_secs(182 * 86_400);
+
+/// Why a stored login has ended, as far as its age and its OAuth client tell, and what to do.
+fn ended(log_in: &str, client_id: &str, age: Option<Duration>) -> (&'static str, String, String) {
+    let again = format!("log in again: `{log_in}`");
+    let is_own = !is_googles_own(client_id.split('-').next().unwrap_or_default());
+    let days = |age: Duration| age.as_secs() / 86_400;
+    let (meaning, hint) = match age {
+        Some(age) if is_own && age >= TESTING => (
+            format!(
+                "The login is {} days old, and an app in testing keeps logins for seven days: if the OAuth client is in \
+                 testing, that is the cause; else it was revoked, or the password was changed",
+                days(age)
+            ),
+            format!(
+                "{again}; one that lasts needs the OAuth client's app to be in production \
+                 (https://console.cloud.google.com/auth/audience) or Earth Engine's own client, and unattended work a \
+                 service account"
+            ),
+        ),
+        Some(age) if age >= UNUSED => (
+            format!(
+                "The login is {} days old: it was probably unused for six months; or it was revoked, or the password was \
+                 changed",
+                days(age)
+            ),
+            again,
+        ),
+        _ if is_own => (
+            "The login has ended: it was revoked, the password was changed, it was unused for six months, or its OAuth \
+             client's app is in testing, which keeps logins for seven days"
+                .to_owned(),
+            format!(
+                "{again}; if logins last seven days only, put the app into production: \
+                 https://console.cloud.google.com/auth/audience"
+            ),
+        ),
+        _ => (
+            "The login has ended: it was revoked, the password was changed, or it was unused for six months".to_owned(),
+            again,
+        ),
+    };
+    ("invalid_grant", meaning, hint)
 }
 
 enum Case {
@@ -227,12 +313,7 @@ impl Case {
                 },
                 format!("see whether the account exists and is enabled: {KEYS}"),
             ),
-            (Self::Grant, Asker::User { .. }) => own(
-                "invalid_grant",
-                "The login has ended: it was revoked, the password was changed, it was unused for six months, or it \
-                 is of an app in testing, whose logins last seven days",
-                &log_in_again,
-            ),
+            (Self::Grant, Asker::User { log_in, client_id, age, .. }) => ended(log_in, client_id, *age),
             (Self::Grant | Self::UnauthorizedClient | Self::Other, Asker::Federation { audience, place }) => {
                 federation::words(description, audience, place)
             }
@@ -299,12 +380,28 @@ impl Case {
                      https://console.cloud.google.com/apis/credentials"
                 ),
             ),
-            (Self::UnauthorizedClient, Asker::ServiceAccount { email, subject: Some(subject), .. }) => (
+            (Self::UnauthorizedClient, Asker::ServiceAccount { email, subject, client_id, scopes, .. }) => (
                 "unauthorized_client",
-                format!("{email} may not stand for {subject} with these scopes"),
-                "a Workspace administrator grants it: https://admin.google.com/ac/owl/domainwidedelegation, with the \
-                 client id of the service account and exactly the scopes asked for"
-                    .to_owned(),
+                match subject {
+                    Some(subject) => format!("{email} may not stand for {subject} with these scopes"),
+                    None => format!(
+                        "{email} may not ask for these scopes by itself: data of Google Workspace needs domain-wide \
+                         delegation and a `subject`"
+                    ),
+                },
+                format!(
+                    "a Workspace administrator grants domain-wide delegation at \
+                     https://admin.google.com/ac/owl/domainwidedelegation to the client id {} with exactly the scopes \
+                     {scopes}{}",
+                    client_id.map_or_else(
+                        || format!("of {email} (`gcloud iam service-accounts describe {email} --format='value(oauth2ClientId)'`)"),
+                        str::to_owned
+                    ),
+                    match subject {
+                        Some(_) => "",
+                        None => ", and `subject` in ee-auth.toml names the person; Earth Engine needs none of it: `--scopes earthengine`",
+                    }
+                ),
             ),
             (Self::UnauthorizedClient, _) => own(
                 "unauthorized_client",
@@ -363,9 +460,80 @@ mod tests {
         email: "robot@example.iam.gserviceaccount.com",
         subject: None,
         place: "key.json",
+        client_id: Some("100000000000000000001"),
+        scopes: "https://www.googleapis.com/auth/earthengine",
     };
-    const USER: Asker<'_> =
-        Asker::User { place: "~/.config/earthengine/credentials", log_in: "ee-auth login --force" };
+    const USER: Asker<'_> = user("1-own.apps.googleusercontent.com", None);
+
+    const fn user(client_id: &'static str, age: Option<u64>) -> Asker<'static> {
+        let age = match age {
+            None => None,
+            Some(days) => Some(Duration::from_secs(days * 86_400)),
+        };
+        let (place, log_in) = ("~/.config/earthengine/credentials", "ee-auth login --force");
+        Asker::User { place, log_in, client_id, age }
+    }
+
+    #[test]
+    fn a_login_older_than_seven_days_of_a_client_in_testing_says_so() {
+        const ENDED: &str =
+            r#"{"error":"invalid_grant","error_description":"Token has been expired or revoked."}"#;
+        const OWN: &str = "1-own.apps.googleusercontent.com";
+        const EARTH_ENGINE: &str = "517222506229-x.apps.googleusercontent.com";
+        for (client_id, age, testing, words) in [
+            (OWN, Some(8), true, "8 days old"),
+            (OWN, Some(200), true, "200 days old"),
+            (OWN, Some(6), true, "seven days"),
+            (OWN, None, true, "seven days"),
+            (EARTH_ENGINE, Some(8), false, "revoked"),
+            (EARTH_ENGINE, Some(200), false, "200 days old"),
+            (EARTH_ENGINE, None, false, "revoked"),
+        ] {
+            let error = explained(ENDED, &user(client_id, age), None);
+            assert_eq!(error.code(), "rejected.invalid_grant");
+            assert!(error.message().contains(words), "{error}");
+            assert_eq!(error.message().contains("testing"), testing, "{error}");
+            let hint = error.next_step().unwrap();
+            assert!(hint.contains("ee-auth login --force"), "{hint}");
+            assert_eq!(hint.contains("https://console.cloud.google.com/auth/audience"), testing, "{hint}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_may_not_ask_names_delegation_with_its_client_id_and_scopes() {
+        const REFUSED: &str =
+            r#"{"error":"unauthorized_client","error_description":"Client is unauthorized"}"#;
+        for subject in [None, Some("ada@example.com")] {
+            let asker = match KEY {
+                Asker::ServiceAccount { email, place, client_id, scopes, .. } => {
+                    Asker::ServiceAccount { email, subject, place, client_id, scopes }
+                }
+                other => other,
+            };
+            let error = explained(REFUSED, &asker, None);
+            let hint = error.next_step().unwrap();
+            for word in [
+                "domain-wide delegation",
+                "100000000000000000001",
+                "https://www.googleapis.com/auth/earthengine",
+            ] {
+                assert!(hint.contains(word), "{word} in {hint}");
+            }
+            assert!(!hint.contains("ee-auth login"), "{hint}");
+        }
+    }
+
+    #[test]
+    fn a_quota_project_that_may_not_be_used_comes_with_googles_remedy() {
+        const DENIED: &str = r#"{"error":{"status":"PERMISSION_DENIED","message":"no",
+            "details":[{"reason":"USER_PROJECT_DENIED","metadata":{"consumer":"projects/my-quota"}}]}}"#;
+        const AUDIENCE: &str = "//iam.googleapis.com/locations/global/workforcePools/staff/providers/idp";
+        let error = explained(DENIED, &Asker::Federation { audience: AUDIENCE, place: "adc.json" }, None);
+        assert_eq!(error.code(), "rejected.user_project");
+        let hint = error.next_step().unwrap();
+        assert!(hint.contains("binding my-quota --member=principalSet://iam.googleapis.com/locations/global/workforcePools/staff/* "), "{hint}");
+        assert!(hint.contains("roles/serviceusage.serviceUsageConsumer"), "{hint}");
+    }
 
     #[test]
     fn each_refusal_has_its_code_and_a_next_step() {

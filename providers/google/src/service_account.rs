@@ -41,6 +41,8 @@ pub struct Key {
     pub key_id: Option<String>,
     /// The token endpoint that the key's file names.
     pub token_uri: Option<String>,
+    /// The number by which a Workspace administrator grants domain-wide delegation; `None` for a key without its JSON.
+    pub client_id: Option<String>,
     /// Where the key is, for a person.
     pub place: String,
     pair: RsaKeyPair,
@@ -66,6 +68,7 @@ impl Key {
             email: email.to_owned(),
             key_id: None,
             token_uri: None,
+            client_id: None,
             place: place.to_owned(),
             pair,
             digest,
@@ -82,7 +85,15 @@ impl Key {
         let email = document.text("client_email")?.unwrap_or_default();
         let pem = document.secret("private_key")?.unwrap_or_else(|| Secret::from(""));
         let key = Self::from_pem(&email, &pem, document.place())?;
-        Ok(Self { key_id: document.text("private_key_id")?, token_uri: document.text("token_uri")?, ..key })
+        // A member that only explains: one that is damaged is no reason to refuse the key.
+        let client_id = document.text("client_id").ok().flatten();
+        let client_id = client_id.filter(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()));
+        Ok(Self {
+            key_id: document.text("private_key_id")?,
+            token_uri: document.text("token_uri")?,
+            client_id,
+            ..key
+        })
     }
 }
 
@@ -131,8 +142,10 @@ struct ServiceAccount {
 }
 
 impl ServiceAccount {
-    fn asker(&self) -> Asker<'_> {
+    fn asker<'a>(&'a self, scopes: &'a str) -> Asker<'a> {
         Asker::ServiceAccount {
+            client_id: self.key.client_id.as_deref(),
+            scopes,
             email: &self.key.email,
             subject: self.subject.as_deref(),
             place: &self.key.place,
@@ -179,7 +192,8 @@ impl TokenSource for ServiceAccount {
             let assertion = self.assertion(exchange.host.clock.now(), ("scope", &scope))?;
             let form = Body::form([("grant_type", GRANT_TYPE), ("assertion", &assertion)]);
             let granted =
-                token_endpoint::post(exchange, &self.endpoint, form, Repeat::Safe, &self.asker()).await?;
+                token_endpoint::post(exchange, &self.endpoint, form, Repeat::Safe, &self.asker(&scope))
+                    .await?;
             Ok(granted.token)
         })
     }
@@ -202,7 +216,8 @@ impl TokenSource for ServiceAccount {
             }
             let assertion = self.assertion(exchange.host.clock.now(), ("target_audience", audience))?;
             let form = Body::form([("grant_type", GRANT_TYPE), ("assertion", &assertion)]);
-            token_endpoint::post_for_id_token(exchange, &self.endpoint, form, audience, &self.asker()).await
+            token_endpoint::post_for_id_token(exchange, &self.endpoint, form, audience, &self.asker("openid"))
+                .await
         })
     }
 

@@ -188,22 +188,10 @@ fn email_of(id_token: &str) -> Option<String> {
 
 /// What an answer that is not a success means.
 fn refusal(exchange: &Exchange, url: &Url, response: &Response, asker: &Asker<'_>) -> Error {
-    let status = response.status;
-    match status {
-        408 | 429 | 500..=599 => {
-            let what = match status {
-                408 => "it waited too long for the request".to_owned(),
-                429 => "too many requests".to_owned(),
-                _ => "it failed".to_owned(),
-            };
-            Error::unavailable("status", format!("{} answered {status}: {what}", shown(url)))
-                .hint("this passes by itself; try again in a minute")
-        }
-        _ => {
-            let ahead = response.date.map(|date| skew(exchange.host.clock.now(), date));
-            rejection::explain(&Refused::read(status, &response.body), asker, url, ahead)
-        }
-    }
+    response.unavailable(&shown(url)).unwrap_or_else(|| {
+        let ahead = response.date.map(|date| skew(exchange.host.clock.now(), date));
+        rejection::explain(&Refused::read(response.status, &response.body), asker, url, ahead)
+    })
 }
 
 /// By how many seconds this machine's clock is ahead of the server's.

@@ -21,7 +21,7 @@ use ee_auth_core::{
 use ee_auth_google::id_token;
 use ee_auth_google::metadata_server::{Account, MetadataServer};
 
-use crate::detection::Detected;
+use crate::detection::{Belief, Detected};
 use crate::server::Answer;
 
 /// How `metadata` is configured: not at all.

@@ -26,8 +26,8 @@ const NO_CERTIFICATE: Rule = Rule {
 const PYTHON_ONLY: Rule = Rule {
     name: "trust_store.python_only",
     level: Level::Note,
-    meaning: "Python's requests trust the certificates of REQUESTS_CA_BUNDLE, and ee-auth reads SSL_CERT_FILE: behind a proxy \
-              that opens TLS, one of them works and the other does not",
+    meaning: "Python's requests trust the certificates of REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE, and ee-auth reads SSL_CERT_FILE: \
+              behind a proxy that opens TLS, one of them works and the other does not",
     fix: "`export SSL_CERT_FILE=$REQUESTS_CA_BUNDLE`",
 };
 
@@ -36,7 +36,7 @@ const MAX_FILE: u64 = 16 << 20;
 
 fn look(examination: &Examination<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"] {
+    for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
         let Some(path) = examination.path_variable(name) else { continue };
         let place = path.display();
         match examination.host().files.read(&path, MAX_FILE) {
@@ -50,7 +50,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
                 }
             }
             // A directory is what Python's requests take, too.
-            Err(_) if name == "REQUESTS_CA_BUNDLE" && examination.host().files.status(&path).is_ok() => {}
+            Err(_) if name != "SSL_CERT_FILE" && examination.host().files.status(&path).is_ok() => {}
             Err(error) => {
                 let title = format!("{name} names {place}, which cannot be read: {error}");
                 findings.push(
@@ -72,9 +72,12 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
         }
     }
     let is_set = |name: &str| examination.variable(name).is_some();
-    if is_set("REQUESTS_CA_BUNDLE") && !is_set("SSL_CERT_FILE") && findings.is_empty() {
-        let title = "REQUESTS_CA_BUNDLE is set, and SSL_CERT_FILE is not";
-        findings.push(Finding::of(&PYTHON_ONLY, title).at("REQUESTS_CA_BUNDLE"));
+    // requests reads them in this order.
+    let others = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"].into_iter().find(|name| is_set(name));
+    if let Some(name) = others.filter(|_| !is_set("SSL_CERT_FILE") && findings.is_empty()) {
+        let title = format!("{name} is set, and SSL_CERT_FILE is not");
+        findings
+            .push(Finding::of(&PYTHON_ONLY, title).fix(format!("`export SSL_CERT_FILE=${name}`")).at(name));
     }
     if findings.is_empty() {
         let title = if is_set("SSL_CERT_FILE") { "that of SSL_CERT_FILE" } else { "the system's" };

@@ -29,6 +29,8 @@ struct Special {
     target: Option<PathBuf>,
     /// Of a file that is text: `utf-16`, little-endian with a byte order mark, as Windows writes it.
     encoding: Option<String>,
+    /// RFC 3339.
+    modified: Option<String>,
 }
 
 /// A program that is run.
@@ -68,7 +70,7 @@ impl Fake {
     /// | --- | --- |
     /// | `env.json` | an object: variables and their values |
     /// | `fs/` | its files, from the root: `fs/home/user/key.json`. Private (mode 0600) unless `files.json` says otherwise |
-    /// | `files.json` | an object: by path, what else a file is: `{"/home/user/key.json": {"mode": "0644"}, "/p": {"kind": "fifo"}}`. Keys: `kind` (`file`, `zeros` with `size`, `directory`, `link` with `target`, `fifo`, `device`, `unreadable`), `mode`, `owner`, `device`, `encoding` (`utf-16`) |
+    /// | `files.json` | an object: by path, what else a file is: `{"/home/user/key.json": {"mode": "0644"}, "/p": {"kind": "fifo"}}`. Keys: `kind` (`file`, `zeros` with `size`, `directory`, `link` with `target`, `fifo`, `device`, `unreadable`), `mode`, `owner`, `device`, `encoding` (`utf-16`), `modified` (RFC 3339) |
     /// | `http-traffic.json` | see [`Fake::with_traffic`] |
     /// | `keyring.json` | an object: by account, what the system's keyring keeps, or `{"fails": "locked"}` and the like: `unsupported`, `absent`, `timeout`, `too_large`, `refused`; `{"silent": true}`: it never answers |
     /// | `processes.json` | an array of programs on the `PATH`, run in this order: `{"name", "path", "arguments", "variables", "status", "stdout", "stderr", "encoding"}` (of `stdout`: `latin-1`), or `"start_error": "…"`, `"timeout": true`, `"never_run": true` |
@@ -162,6 +164,10 @@ impl Fake {
             Some(other) => panic!("{other} is no kind of file"),
         };
         let mut entry = Entry::new(node);
+        entry.modified = special.modified.as_ref().map(|time| {
+            humantime::parse_rfc3339(time)
+                .unwrap_or_else(|error| panic!("{}: {time}: {error}", path.display()))
+        });
         match (special.encoding.as_deref(), &mut entry.node) {
             (None, _) => {}
             (Some("utf-16"), Node::File(content)) => {
