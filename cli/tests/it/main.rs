@@ -35,6 +35,7 @@ mod profile;
 mod proxy;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod scopes;
 mod serve;
 mod status;
 mod streams;

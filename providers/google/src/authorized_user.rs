@@ -83,15 +83,13 @@ impl Login {
         if scopes.is_empty() {
             return Err(Error::rejected(
                 "scopes",
-                format!("the login in {place} was granted {granted}, and none of what is asked for: {asked}"),
+                format!("{asked}: not granted to the login in {place}, which was granted {granted}"),
             )
             .hint(obtain(asked, settings.profile.as_ref())));
         }
         if !missing.is_empty() {
             warnings.push(format!(
-                "the login in {place} was granted {granted}, and not {missing}: its tokens lack that; \
-                 `ee-auth login --scopes {}` asks for all",
-                names(asked)
+                "the login in {place} was granted {granted}, and not {missing}, which its tokens lack"
             ));
         }
         Ok(scopes)

@@ -1,6 +1,7 @@
 //! What every kind of provider keeps to, on machines of every sort.
 
 mod as_plugin;
+mod scopes;
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -67,7 +67,7 @@ impl Begun {
 
 /// A whole login through Earth Engine's page, as JSON.
 #[track_caller]
-fn log_in(machine: &Machine, arguments: &[&str]) -> Value {
+pub(crate) fn log_in(machine: &Machine, arguments: &[&str]) -> Value {
     let begun = Begun::new(machine, &[&["--mode", "notebook"], arguments].concat());
     let output = begun.finish(machine, &begun.code(), arguments).expect(0);
     let login = output.json();

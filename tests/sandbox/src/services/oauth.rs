@@ -132,10 +132,13 @@ pub(crate) fn grant_for(
     if grant.revoked {
         return Err(errors::EXPIRED_GRANT.reply());
     }
+    // Each scope stands for itself: who granted `earthengine` did not grant `earthengine.readonly`.
+    let granted: Vec<_> = grant.scopes.iter().map(|scope| granted_as(scope)).collect();
     let asked = form.words("scope");
-    if !asked.iter().all(|scope| grant.scopes.contains(scope)) {
+    if !asked.iter().all(|scope| granted.contains(&granted_as(scope))) {
         return Err(errors::SCOPE_NOT_GRANTED.reply());
     }
+    let asked: Vec<_> = asked.iter().map(|scope| granted_as(scope).to_owned()).collect();
     let scopes = if asked.is_empty() { grant.scopes.clone() } else { asked };
     Ok((grant.clone(), token.to_owned(), scopes))
 }
@@ -199,6 +202,15 @@ fn user_answer(world: &mut World, grant: &Grant, access_token: &str, scopes: &[S
         answer["id_token"] = world.issue_id_token(&grant.client_id, &grant.client_id, email).into();
     }
     answer
+}
+
+/// The address under which Google grants the two scopes of OpenID Connect that have one.
+fn granted_as(scope: &str) -> &str {
+    match scope {
+        "email" => "https://www.googleapis.com/auth/userinfo.email",
+        "profile" => "https://www.googleapis.com/auth/userinfo.profile",
+        other => other,
+    }
 }
 
 /// Whether scopes let a client see the person's address.

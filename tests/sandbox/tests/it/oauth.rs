@@ -165,6 +165,34 @@ fn a_refresh_gives_a_token_for_what_was_granted() {
 }
 
 #[test]
+fn a_refresh_is_narrowed_scope_by_scope() {
+    const EMAIL: &str = "https://www.googleapis.com/auth/userinfo.email";
+    const READ_ONLY: &str = "https://www.googleapis.com/auth/earthengine.readonly";
+    let sandbox = sandbox();
+    let user = sandbox.add_user("eve@example.com", &sandbox.client(), &[EARTH_ENGINE, "email"]);
+    let client = sandbox.client();
+    let ask = |scope: &str| {
+        let fields = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", user.refresh_token()),
+            ("client_id", client.id()),
+            ("client_secret", client.secret()),
+            ("scope", scope),
+        ];
+        form(&sandbox, "/token", &fields)
+    };
+    assert_eq!(
+        ask(READ_ONLY).oauth_error(),
+        "400 invalid_scope: Bad Request",
+        "`earthengine` is another scope"
+    );
+    assert_eq!(ask(&format!("{EARTH_ENGINE} {READ_ONLY}")).oauth_error(), "400 invalid_scope: Bad Request");
+    for spelled in ["email", EMAIL] {
+        assert_eq!(ask(spelled).json()["scope"], EMAIL, "Google answers with the address");
+    }
+}
+
+#[test]
 fn a_refresh_takes_the_client_from_the_header_too() {
     use base64::Engine as _;
     let sandbox = sandbox();
