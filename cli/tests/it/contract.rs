@@ -120,6 +120,20 @@ fn status_2_is_told_in_json_too() {
     }
 }
 
+#[test]
+fn a_code_without_its_verifier_names_the_missing_flag() {
+    let code = format!("4/0A{}", "b".repeat(30));
+    for format in ["text", "json"] {
+        let arguments = ["login", "--mode=notebook", "--authorization-code", &code, "--format", format];
+        let output = Machine::new().run(arguments).expect(2);
+        assert!(output.stderr.contains("--code-verifier"), "{output}");
+        assert!(!output.stderr.contains(&code), "{output}");
+    }
+    // What repeats the word that was given is still kept from the terminal.
+    let output = Machine::new().run(["login", &code]).expect(2);
+    assert!(!output.stderr.contains(&code), "{output}");
+}
+
 #[cfg(feature = "sandbox")]
 #[test]
 fn status_2_a_fault_that_does_not_exist() {

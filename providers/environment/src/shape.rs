@@ -254,5 +254,5 @@ fn unknown(text: &str, name: &str) -> Error {
     let wanted = format!(
         "set {name} to the whole JSON of a service account's key, to base64 of it, or to the path of its file"
     );
-    unrecognised(name, text.as_bytes(), &wanted)
+    unrecognised(&format!("{name} is set, but"), text.as_bytes(), &wanted)
 }

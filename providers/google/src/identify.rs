@@ -338,12 +338,12 @@ const ROWS: &[Row] = &[
     ),
     text(
         |t| is_piece(t, "1//"),
-        "a piece of a login: a refresh token with quotes, a name or a comma around it",
+        "a piece of a login: a refresh token and what stood around it",
         "log in with `ee-auth login`; or copy the whole file ~/.config/earthengine/credentials; or use the token alone, from 1// on",
     ),
     text(
         |t| is_piece(t, "ya29."),
-        "an access token with quotes, a name or a comma around it",
+        "a piece of a login: an access token and what stood around it",
         "use the token alone, from ya29. on; to get one that lasts, log in with `ee-auth login`",
     ),
     text(
@@ -426,13 +426,13 @@ const ROWS: &[Row] = &[
     // What was to be replaced, and paths that are none.
     text(
         |t| t.starts_with("$HOME") || t.starts_with("${HOME}") || t.starts_with("$PWD"),
-        "a path in which `$…` was not replaced: single quotes, .env files and service managers leave it as it is",
-        "write the whole path, beginning with /",
+        "a path in which `$…` was not replaced",
+        "write the whole path, beginning with /: single quotes, .env files and service managers leave `$HOME` as it is",
     ),
     text(
         |t| t.starts_with('%') && t[1..].contains('%') && t.contains('\\'),
-        "a path in which `%…%` was not replaced: only cmd.exe does that",
-        "write the whole path; PowerShell: \"$env:USERPROFILE\\key.json\"",
+        "a path in which `%…%` was not replaced",
+        "write the whole path: only cmd.exe replaces %USERPROFILE%; PowerShell has \"$env:USERPROFILE\\key.json\"",
     ),
     plain(
         |t| {
@@ -470,18 +470,18 @@ const ROWS: &[Row] = &[
     ),
     text(
         |t| is_short(t) && is_quoted(t),
-        "a path with quotes that belong to it: .env files and `docker --env-file` keep quotes",
-        "leave out the quotes",
+        "a path with quotes around it",
+        "leave out the quotes: .env files and `docker --env-file` keep them",
     ),
     text(
         |t| is_short(t) && t.starts_with(['"', '\'', '`', '“', '‘']),
-        "a path with a quote that belongs to it: .env files and `docker --env-file` keep quotes",
-        "leave out the quotes",
+        "a path that begins with a quote",
+        "leave out the quotes: .env files and `docker --env-file` keep them",
     ),
     text(
         |t| is_short(t) && t.starts_with('~'),
-        "a path that begins with `~`, which only a shell replaces, and only outside quotes",
-        "write the whole path, beginning with /; or \"$HOME/…\" in a shell",
+        "a path that begins with `~`",
+        "write the whole path, beginning with /: only a shell replaces `~`, and only outside quotes; there, \"$HOME/…\" works in them",
     ),
     text(
         |t| cfg!(not(windows)) && is_short(t) && is_windows_path(t),

@@ -145,6 +145,10 @@ pub fn profiles(host: &Host) -> Result<Vec<StoredProfile>, Error> {
         Ok(names) => names,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => {
+            let error = FileReadError::Io(error);
+            if host.counts_as_absent(&directory, &error) {
+                return Ok(Vec::new());
+            }
             return Err(Error::invalid("unreadable", format!("{}: {error}", directory.display()))
                 .hint("see who owns the directory"));
         }
