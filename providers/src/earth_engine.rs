@@ -54,11 +54,12 @@ pub async fn compute_async(credential: &Credential, expression: &Value) -> Resul
     if response.status != 200 {
         return Err(refusal(&response, &project.id, base, credential.principal().as_deref()));
     }
-    let mut answer: Value = serde_json::from_slice(&response.body).map_err(|_| {
-        Error::unavailable("malformed", "Earth Engine answered, but not with JSON")
-            .hint("a proxy or login page of the network may stand between here and Google")
-    })?;
-    Ok(answer["result"].take())
+    let mut answer: serde_json::Map<String, Value> =
+        serde_json::from_slice(&response.body).map_err(|_| {
+            Error::unavailable("malformed", "Earth Engine answered, but not with a JSON object")
+                .hint("a proxy or login page of the network may stand between here and Google")
+        })?;
+    Ok(answer.remove("result").unwrap_or_default())
 }
 
 async fn ask(

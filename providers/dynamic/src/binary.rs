@@ -29,6 +29,15 @@ impl Binary {
     }
 }
 
+/// Why a file that begins with these bytes is no library that this program can load, for a person; `None` where it seems to be one,
+/// or is no program or library of any system.
+pub fn foreign_binary(bytes: &[u8]) -> Option<String> {
+    if is_cut(bytes) {
+        return Some("it breaks off before its end".to_owned());
+    }
+    Binary::of(bytes)?.mismatch()
+}
+
 fn own_format() -> &'static str {
     if cfg!(windows) {
         "Windows"

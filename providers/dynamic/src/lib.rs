@@ -52,6 +52,7 @@ use ee_auth_plugin_protocol::trust::Pin;
 use ee_auth_plugin_protocol::{Declaration, OPTIONS, PluginProvider, variables, words};
 
 #[doc(hidden)]
+pub use binary::foreign_binary;
 pub use direct::Direct;
 pub use in_process::InProcess;
 pub use isolated::{COMMAND, Isolated, Program};

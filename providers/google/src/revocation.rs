@@ -21,7 +21,8 @@ pub async fn revoke(exchange: &Exchange, refresh_token: &Secret) -> Result<bool,
     let response = retry::send(&exchange.host, request, Repeat::Safe)
         .await
         .map_err(|error| error.explain(&format!("asking {} to revoke the login", shown(&url))))?;
-    let error = serde_json::from_slice::<Value>(&response.body).unwrap_or_default()["error"].take();
+    let error = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
+    let error = error.get("error").cloned().unwrap_or_default();
     match (response.status, error.as_str()) {
         (200..=299, _) => Ok(true),
         (400, Some("invalid_token")) => Ok(false),

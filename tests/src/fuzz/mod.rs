@@ -12,6 +12,56 @@ use ee_auth_google::{Content, credential, token_endpoint};
 use ee_auth_plugin_protocol::{Answer, Manifest, Op};
 use url::Url;
 
+mod outside;
+
+pub use outside::*;
+
+/// A target: a parser of bytes from outside, and what it is fed.
+pub struct Target {
+    /// The name of its function, its program in `fuzz/fuzz_targets` and its corpus.
+    pub name: &'static str,
+    /// Feeds it.
+    pub feed: fn(&[u8]),
+}
+
+macro_rules! targets {
+    ($($name:ident),* $(,)?) => {
+        /// Every target.
+        pub const TARGETS: &[Target] = &[$(Target { name: stringify!($name), feed: $name }),*];
+    };
+}
+
+targets! {
+    aws_metadata,
+    binary_header,
+    cache_entry,
+    certificate_configuration,
+    config_file,
+    document,
+    earth_engine_answer,
+    endpoint_request,
+    environment_value,
+    executable_answer,
+    executable_output_file,
+    gcloud_files,
+    gcloud_output,
+    iam_answer,
+    login_listener,
+    metadata_answer,
+    oauth_client_file,
+    pasted_code,
+    plugin_answer,
+    plugin_event,
+    plugin_manifest,
+    profile_file,
+    revocation_answer,
+    sts_answer,
+    subject_token_file,
+    token_answer,
+    tokeninfo_answer,
+    trust_file,
+}
+
 /// A credential file.
 pub fn document(bytes: &[u8]) {
     let search = Search::with_defaults(Fake::new().host());
@@ -104,6 +154,16 @@ fn check_manifest(manifest: &Manifest) {
     for host in &manifest.http_hosts {
         let url = Url::parse(&format!("https://{host}/")).expect("a host that can be asked");
         assert!(url.username().is_empty() && url.path() == "/", "{host}");
+    }
+}
+
+/// Any failure but one that would be a fault of ours.
+fn check_any(error: &Error) {
+    assert_ne!(error.outcome(), Outcome::Internal, "{error:?}");
+    for text in [error.message(), error.next_step().unwrap_or_default()] {
+        let odd = |c: char| c.is_control() && c != '\n';
+        assert!(!text.contains(odd), "a control character: {text:?}");
+        assert!(text.chars().count() < 4000, "{} characters: {text}", text.chars().count());
     }
 }
 
