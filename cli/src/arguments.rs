@@ -276,6 +276,10 @@ pub(crate) struct Serve {
     /// Where: 127.0.0.1:PORT, [::1]:PORT or the absolute path of a Unix socket; any free port where nothing is given
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<Address>,
+    /// How clients reach it: file, metadata or both; both where processes of other users can be told apart. With file,
+    /// nobody gets a token without the secret in the credential file, not even through a forwarded port
+    #[arg(long, value_name = "HOW")]
+    pub(crate) via: Option<Via>,
     /// Serve these profiles too, each below /profiles/NAME, separated by commas
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub(crate) profiles: Vec<String>,

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use crate::keys::{DEFAULT_CHAIN, DEFAULT_UNIVERSE, KEYS};
 use crate::origin::{Located, Origin};
+use crate::plugin_host::PluginHost;
 use crate::providers::kind_named;
 use crate::settings::{Setting, Settings};
 use crate::value::Value;
@@ -198,8 +199,8 @@ pub struct Config {
     pub client_file: Option<Located<PathBuf>>,
     /// `cache.store`
     pub cache_store: Located<CacheStore>,
-    /// `plugins.host`
-    pub plugin_host: Option<Located<PathBuf>>,
+    /// `plugins.host`, or the program that asks.
+    pub plugin_host: Option<PluginHost>,
     /// `[endpoints]`
     pub endpoints: Endpoints,
     /// `security.token_hosts`
@@ -253,7 +254,7 @@ impl Config {
             profiles: BTreeMap::new(),
             client_file: settings.get("login.client_file").and_then(path),
             cache_store: cache_store.unwrap_or_else(|| Located::new(CacheStore::default(), Origin::Default)),
-            plugin_host: settings.get("plugins.host").and_then(path),
+            plugin_host: settings.get("plugins.host").and_then(path).map(PluginHost::Named),
             endpoints,
             trusted_hosts: TrustedHosts::new(hosts.unwrap_or_default()).in_universe(&universe.value),
             universe_domain: universe,

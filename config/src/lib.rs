@@ -16,6 +16,7 @@ mod config;
 mod keys;
 mod load;
 mod origin;
+mod plugin_host;
 mod problem;
 mod profile;
 mod project_file;
@@ -33,6 +34,7 @@ pub use config::{CacheStore, Config, Layer, LayerKind, LayerState, ProviderConfi
 pub use keys::{DEFAULT_CHAIN, DefaultValue, KEYS, Key, PROVIDER_KEYS, ValueType};
 pub use load::{Flags, load, project_file, user_file, validate};
 pub use origin::{Located, Origin};
+pub use plugin_host::{OwnProgram, PluginHost};
 pub use profile::{default_profile, set_default_profile, unset_default_profile};
 pub use providers::{PROVIDER_NAMES, is_provider_name};
 pub use reference::{reference, template};

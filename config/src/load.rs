@@ -11,6 +11,7 @@ use crate::check::{Checked, Checker, Profile, Standing};
 use crate::config::{Config, Layer, LayerKind, LayerState};
 use crate::keys::{KEYS, ValueType};
 use crate::origin::{Located, Origin};
+use crate::plugin_host::{OwnProgram, PluginHost};
 use crate::problem::report;
 use crate::project_file::{self, FILE_NAME, is_foreign, user_id};
 use crate::providers::{can_be_chained, kind_named, missing_provider};
@@ -40,9 +41,9 @@ pub struct Flags {
     pub scopes: Option<String>,
     /// The providers to ask, separated by commas. Errors call it `--chain`.
     pub chain: Option<String>,
-    /// The program that runs dynamic plugins in a process of their own, where the caller is that program; else
+    /// The program that asks, where it is `ee-auth` and so runs dynamic plugins in a process of their own; else
     /// `plugins.host` says.
-    pub plugin_host: Option<PathBuf>,
+    pub plugin_host: Option<OwnProgram>,
     /// Whether [`Error::rendered`](ee_auth_core::Error::rendered) has ANSI colours.
     pub color: bool,
 }
@@ -87,7 +88,7 @@ pub fn load(host: &Host, kinds: &[&'static Kind], flags: &Flags) -> Result<Confi
     loader.flags(flags)?;
     let mut config = loader.finish(profile)?;
     if let Some(program) = &flags.plugin_host {
-        config.plugin_host = Some(Located::new(program.clone(), Origin::Default));
+        config.plugin_host = Some(PluginHost::Own(program.clone()));
     }
     Ok(config)
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use ee_auth_config::{
-    CacheStore, DEFAULT_CHAIN, Flags, LayerKind, LayerState, Origin, default_profile, set_default_profile,
-    user_file,
+    CacheStore, DEFAULT_CHAIN, Flags, LayerKind, LayerState, Origin, PluginHost, default_profile,
+    set_default_profile, user_file,
 };
 use ee_auth_core::host::Directory;
 use ee_auth_core::{Endpoints, ExposeSecret as _, Field, Outcome, Scopes, Secret};
@@ -59,7 +59,7 @@ fn the_example_of_the_documentation() {
     assert_eq!(config.scopes.as_ref().unwrap().value.to_string(), "earthengine, cloud-platform");
     assert_eq!(config.chain.value, ["environment", "vault", "service_account", "persistent"]);
     assert_eq!(config.client_file.as_ref().unwrap().value, Path::new("/home/user/my-oauth-client.json"));
-    assert_eq!(config.plugin_host.as_ref().unwrap().value, Path::new("/usr/local/bin/ee-auth"));
+    assert_eq!(plugin_host(&config), Path::new("/usr/local/bin/ee-auth"));
     assert_eq!(config.endpoints, Endpoints::default());
     assert!(config.trusted_hosts.check(Field::Sts, "https://sts.corp.example/v1/token").is_ok());
 
@@ -269,8 +269,8 @@ fn paths_begin_where_their_file_is() {
         config.providers["service_account"].options.path("key_file").unwrap(),
         Path::new("/srv/conf/keys/ee.json")
     );
-    assert_eq!(config.client_file.unwrap().value, Path::new("/abs/c.json"));
-    assert_eq!(config.plugin_host.unwrap().value, Path::new("/srv/conf/~odd"));
+    assert_eq!(config.client_file.as_ref().unwrap().value, Path::new("/abs/c.json"));
+    assert_eq!(plugin_host(&config), Path::new("/srv/conf/~odd"));
 }
 
 #[test]
@@ -477,4 +477,10 @@ fn a_port_is_a_number() {
         let config = config(&user(&format!("[providers.localhost]\nport = {text}\n")));
         assert_eq!(config.providers["localhost"].options.port("port"), Some(port), "{text}");
     }
+}
+
+/// What `plugins.host` says.
+fn plugin_host(config: &ee_auth_config::Config) -> &Path {
+    let Some(PluginHost::Named(program)) = &config.plugin_host else { panic!("{:?}", config.plugin_host) };
+    &program.value
 }

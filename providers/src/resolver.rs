@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ee_auth_cache::{DiskCache, KeyringCache};
+#[cfg(feature = "dynamic")]
+use ee_auth_config::PluginHost;
 use ee_auth_config::{CacheStore, Config, Flags, ProviderConfig};
 use ee_auth_core::{
     Attempt, Chain, Credential, Error, Exchange, Host, Member, OptionType, OptionValue, Options, Passed,
@@ -298,13 +300,17 @@ pub(crate) fn member(config: &Config, declared: &ProviderConfig) -> Result<Membe
         options.set(option, OptionValue::Provider(member(config, named)?));
     }
     #[cfg(feature = "dynamic")]
-    if let Some(program) =
-        config.plugin_host.as_ref().filter(|_| declared.kind.name == ee_auth_dynamic::KIND.name)
-    {
-        // Where nobody wrote it, the caller is that program itself.
-        let named = program.origin != ee_auth_config::Origin::Default;
-        let name = if named { ee_auth_dynamic::PROGRAM_OPTION } else { ee_auth_dynamic::OWN_PROGRAM_OPTION };
-        options.set(name, OptionValue::Path(program.value.clone()));
+    if declared.kind.name == ee_auth_dynamic::KIND.name {
+        match &config.plugin_host {
+            Some(PluginHost::Named(program)) => {
+                options.set(ee_auth_dynamic::PROGRAM_OPTION, OptionValue::Path(program.value.clone()));
+            }
+            Some(PluginHost::Own(program)) => {
+                let path = program.path().to_owned();
+                options.set(ee_auth_dynamic::OWN_PROGRAM_OPTION, OptionValue::Path(path));
+            }
+            None => {}
+        }
     }
     let provider = (declared.kind.build)(&declared.name, &options)
         .map_err(|error| error.of_provider(&declared.name).in_place(&declared.declared_in.to_string()))?;

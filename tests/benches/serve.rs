@@ -58,14 +58,9 @@ fn start(lifetime: Duration, takes: Duration) -> (Server, SocketAddr, Arc<Atomic
     credential.token().unwrap();
     let listener = Listener::bind(&Address::any_loopback()).unwrap();
     let Address::Tcp(address) = *listener.address() else { unreachable!() };
-    let server = Server::start(
-        vec![listener],
-        Secret::from("s"),
-        Profiles::new(Served::new(credential)),
-        None,
-        Via::Both,
-    )
-    .unwrap();
+    let server =
+        Server::start(vec![listener], Secret::from("s"), Profiles::new(Served::new(credential)), Via::Both)
+            .unwrap();
     (server, address, made)
 }
 

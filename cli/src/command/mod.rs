@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ee_auth::config::{Config, Flags};
+use ee_auth::config::{Config, Flags, OwnProgram};
 use ee_auth::host::{Nobody, variable};
 use ee_auth::{Attempt, Credential, Error, Host, Resolved, Resolver, TokenGuard};
 
@@ -78,7 +78,7 @@ fn flags(global: &Global, host: &Host, output: &Output) -> Flags {
         profile: global.profile.clone(),
         project: global.project.clone(),
         scopes: global.scopes.clone(),
-        plugin_host: host.environment.program(),
+        plugin_host: OwnProgram::of(host),
         color: output.colors_errors(),
         ..Flags::default()
     }

@@ -345,6 +345,91 @@ fn the_same_login_is_hidden_where_the_credential_has_another_project_or_scopes()
     assert_eq!(machine.run(["exec", "--", "sh", "-c", LOOK]).expect(0).stdout, "login\ndata");
 }
 
+/// An array of tasks, as a scheduler starts them.
+#[test]
+fn tasks_that_start_at_once_make_one_exchange() {
+    if !there_is("curl") {
+        eprintln!("SKIPPED: there is no curl");
+        return;
+    }
+    let machine = Machine::with_google().with_login();
+    // What a client does: it looks for the login first, and then asks the endpoint.
+    let task = r#"test -e "$HOME/.config/earthengine/credentials" && exit 9
+        secret=$(sed 's/.*"refresh_token":"\([^"]*\)".*/\1/' "$GOOGLE_APPLICATION_CREDENTIALS")
+        url=$(sed 's/.*"token_url":"\([^"]*\)".*/\1/' "$GOOGLE_APPLICATION_CREDENTIALS")
+        curl -q --silent --fail --noproxy '*' -d "grant_type=refresh_token&refresh_token=$secret" "$url" | grep -o 'ya29[^"]*'"#;
+    let start = || {
+        let mut command = machine.command(["exec", "--isolate", "always", "--", "sh", "-c", task]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it can be run")
+    };
+    let tasks: Vec<_> = (0..8).map(|_| start()).collect();
+    let mut tokens: Vec<_> = tasks
+        .into_iter()
+        .map(|task| {
+            let output = task.wait_with_output().expect("it ends");
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).expect("UTF-8")
+        })
+        .collect();
+    tokens.dedup();
+    assert_eq!(tokens.len(), 1);
+    let requests = machine.google().requests();
+    let exchanges = requests.iter().filter(|request| request.service == ee_auth_sandbox::Service::Token);
+    assert_eq!(exchanges.count(), 1);
+}
+
+/// As for everybody but root.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_user_without_rights_hides_a_login_as_well() {
+    let machine = machine_with_two().without_rights();
+    let script = format!("{LOOK}; id -u; id -g; echo $PPID; readlink /proc/self/ns/user");
+    let output = machine.run(["-v", "exec", "--", "sh", "-c", &script]).expect(0);
+    let lines: Vec<_> = output.stdout.lines().collect();
+    assert_eq!(lines[0].trim_start_matches("data"), rustix::process::geteuid().to_string(), "{output}");
+    assert_eq!(lines[1], rustix::process::getegid().to_string());
+    assert!(!output.stdout.contains("login"), "{output}");
+    let ours = std::fs::read_link("/proc/self/ns/user").expect("a namespace");
+    if output.stderr.contains("a user and mount namespace") {
+        assert_ne!(Path::new(lines[3]), ours);
+    } else {
+        assert!(output.stderr.contains("by HOME="), "{output}");
+        eprintln!("SKIPPED: this system has no user namespaces");
+    }
+    assert_eq!(std::fs::read_to_string(machine.home().join("new.txt")).expect("it is there"), "new\n");
+}
+
+/// Neither a namespace nor a directory of links: the command would use the wrong login.
+#[test]
+fn where_a_login_cannot_be_hidden_the_command_does_not_start() {
+    let machine = machine_with_two().without_namespaces();
+    // Nothing can be created in it, even by root.
+    let home = machine.home();
+    let full = Command::new("chattr").args(["+i"]).arg(&home).stderr(Stdio::null()).status();
+    let by_mode = || std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o500));
+    let immutable = full.is_ok_and(|status| status.success());
+    if !immutable {
+        by_mode().expect("a mode");
+    }
+    if std::fs::write(home.join("probe"), "").is_ok() {
+        eprintln!("SKIPPED: everything can be written here");
+        let _ = std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        return;
+    }
+    let output = machine.run(["exec", "--", "sh", "-c", "touch work/ran"]);
+    let never = machine.run(["exec", "--isolate", "never", "--", "true"]);
+    let _ = Command::new("chattr").args(["-i"]).arg(&home).stderr(Stdio::null()).status();
+    let _ = std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let output = output.expect(3);
+    assert!(output.stderr.starts_with("error: cannot hide the login in"), "{output}");
+    assert!(
+        output.stderr.contains("--isolate never") && output.stderr.contains("ee-auth logout"),
+        "{output}"
+    );
+    assert!(!machine.working().join("ran").exists());
+    never.expect(0);
+}
+
 /// The variables in which `ee-auth` looks for a credential: the command has a token, and needs no key.
 #[test]
 fn the_command_does_not_inherit_a_credential() {

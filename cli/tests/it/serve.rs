@@ -176,6 +176,57 @@ fn a_profile_that_is_not_there_is_an_error() {
     assert!(table.stderr.contains("profile work: "), "{table}");
 }
 
+/// `ssh -R`, `socat`, a published port of a container: to the kernel, whoever is behind it is this user.
+#[test]
+fn behind_a_relay_nobody_gets_a_token_without_the_secret_of_the_file() {
+    if !there_is("curl") {
+        eprintln!("SKIPPED: there is no curl");
+        return;
+    }
+    let machine = Machine::with_google().with_key();
+    let serving = Serving::new(&machine, &["--via", "file"]);
+    assert!(serving.variables.iter().all(|(name, _)| !name.starts_with("GCE_METADATA")));
+    let file = std::fs::read_to_string(serving.variable("GOOGLE_APPLICATION_CREDENTIALS")).expect("a file");
+    let file: serde_json::Value = serde_json::from_str(&file).expect("JSON");
+    let url = file["token_url"].as_str().expect("a text").to_owned();
+    let (authority, path) = url.strip_prefix("http://").and_then(|url| url.split_once('/')).expect("a URL");
+    let relay = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = relay.local_addr().expect("its address");
+    let to = authority.to_owned();
+    std::thread::spawn(move || {
+        for from in relay.incoming().flatten() {
+            let Ok(to) = std::net::TcpStream::connect(&to) else { continue };
+            for (mut from, mut to) in [(from.try_clone(), to.try_clone()), (Ok(to), Ok(from))]
+                .into_iter()
+                .filter_map(|(from, to)| Some((from.ok()?, to.ok()?)))
+            {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
+    });
+    // It knows everything but the secret, the endpoint's name included.
+    let host = format!("Host: {authority}");
+    let ask = |path: &str, form: &str| {
+        let url = format!("http://{address}/{path}");
+        let mut arguments = vec!["-H", &host, "-w", "\n%{http_code}", &url];
+        if !form.is_empty() {
+            arguments.extend(["-d", form]);
+        }
+        curl(&arguments)
+    };
+    let form =
+        |secret: &str| format!("grant_type=refresh_token&refresh_token={secret}&client_id=c&client_secret=s");
+    for refused in [ask(TOKEN, ""), ask(EMAIL, ""), ask(path, &form("guessed")), ask(path, &form(""))] {
+        assert!(!refused.contains("ya29.") && !refused.ends_with("200"), "{refused}");
+    }
+    let allowed = ask(path, &form(file["refresh_token"].as_str().expect("a secret")));
+    assert!(allowed.contains("ya29.") && allowed.ends_with("200"), "{allowed}");
+    serving.end(Signal::TERM);
+}
+
 #[test]
 fn what_others_can_reach_is_refused() {
     let machine = Machine::with_google().with_key();

@@ -27,7 +27,8 @@ pub(crate) struct Machine {
     variables: BTreeMap<String, OsString>,
     google: Option<Sandbox>,
     root: PathBuf,
-    without_namespaces: bool,
+    /// What runs the program, if not this process.
+    wrapper: &'static [&'static str],
     _root: TempDir,
 }
 
@@ -45,13 +46,7 @@ impl Machine {
         let root = directory.path().canonicalize().expect("its path");
         fs::create_dir_all(root.join("home/work")).expect("a home");
         fs::create_dir(root.join("temporary")).expect("a directory");
-        let machine = Self {
-            variables: BTreeMap::new(),
-            google: None,
-            root,
-            without_namespaces: false,
-            _root: directory,
-        };
+        let machine = Self { variables: BTreeMap::new(), google: None, root, wrapper: &[], _root: directory };
         let (home, temporary) = (machine.home(), machine.temporary());
         machine.with("HOME", home).with("TMPDIR", temporary).with("NO_GCE_CHECK", "true")
     }
@@ -72,12 +67,19 @@ impl Machine {
 
     /// The same machine on which no user may have a mount namespace. Where that cannot be arranged, none may have one anyway.
     pub(crate) fn without_namespaces(self) -> Self {
-        let wrapped = Command::new("unshare")
-            .args(["--user", "--map-root-user", "sh", "-c", WITHOUT_NAMESPACES, "true"])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
-        Self { without_namespaces: wrapped, ..self }
+        self.wrapped(&["unshare", "--user", "--map-root-user", "sh", "-c", WITHOUT_NAMESPACES])
+    }
+
+    /// The same machine with a user who may not mount anything, as root may.
+    pub(crate) fn without_rights(self) -> Self {
+        self.wrapped(&["setpriv", "--bounding-set", "-sys_admin"])
+    }
+
+    /// The same machine on which a program is run by another, if that works here.
+    fn wrapped(self, wrapper: &'static [&'static str]) -> Self {
+        let mut probe = Command::new(wrapper[0]);
+        let works = probe.args(&wrapper[1..]).arg("true").stderr(Stdio::null()).status();
+        Self { wrapper: if works.is_ok_and(|status| status.success()) { wrapper } else { &[] }, ..self }
     }
 
     /// The same machine with a service account's key in `EE_AUTH_CREDENTIALS`.
@@ -140,10 +142,9 @@ impl Machine {
         I: IntoIterator,
         I::Item: AsRef<OsStr>,
     {
-        let mut command = Command::new(if self.without_namespaces { "unshare" } else { PROGRAM });
-        if self.without_namespaces {
-            command.args(["--user", "--map-root-user", "sh", "-c", WITHOUT_NAMESPACES, PROGRAM]);
-        }
+        let mut line = self.wrapper.iter().copied().chain([PROGRAM]);
+        let mut command = Command::new(line.next().unwrap_or(PROGRAM));
+        command.args(line);
         command.args(arguments).env_clear().envs(&self.variables).current_dir(self.working());
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.stdin(Stdio::null());

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use ee_auth_core::{Error, Outcome, quoted};
 
+use crate::tls::MutualTls;
+
 /// A place to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
@@ -67,10 +69,12 @@ impl fmt::Display for Address {
     }
 }
 
-/// A socket that listens.
+/// A socket that listens, for processes of this machine or for those that show a certificate: there is no listener that other
+/// machines reach without one.
 #[derive(Debug)]
 pub struct Listener {
     pub(crate) socket: Socket,
+    tls: Option<MutualTls>,
     address: Address,
     /// Whether the file of a Unix socket is ours to remove.
     made: bool,
@@ -86,17 +90,32 @@ pub(crate) enum Socket {
 }
 
 impl Listener {
-    /// Listens at `address`. A Unix socket is for its user alone (mode 0600), and takes the place of one that nobody
-    /// listens at any more; its file is removed when this is dropped.
+    /// Listens at `address`, which must be local. A Unix socket is for its user alone (mode 0600), and replaces one that
+    /// nobody listens at any more; its file is removed when this is dropped.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::AddrInUse`] where somebody listens there.
+    /// [`io::ErrorKind::PermissionDenied`] where other machines can reach the address; [`io::ErrorKind::AddrInUse`] where
+    /// somebody listens there; the system's.
     pub fn bind(address: &Address) -> io::Result<Self> {
+        Self::bind_with(address, None)
+    }
+
+    /// Listens at `address` for those alone that show a certificate. At a Unix socket, whose clients' user is always known,
+    /// nobody is asked for one.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), but any address is allowed.
+    pub fn bind_tls(address: &Address, tls: MutualTls) -> io::Result<Self> {
+        Self::bind_with(address, Some(tls))
+    }
+
+    fn bind_with(address: &Address, tls: Option<MutualTls>) -> io::Result<Self> {
+        check(address, tls.as_ref())?;
         match address {
             Address::Tcp(address) => {
                 let socket = TcpListener::bind(address)?;
                 let address = Address::Tcp(socket.local_addr()?);
-                Ok(Self { socket: Socket::Tcp(socket), address, made: true })
+                Ok(Self { socket: Socket::Tcp(socket), tls, address, made: true })
             }
             #[cfg(unix)]
             Address::Unix(path) => {
@@ -112,7 +131,7 @@ impl Listener {
                 let socket = UnixListener::bind(path)?;
                 // Whoever comes before this is known by their user all the same.
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-                Ok(Self { socket: Socket::Unix(socket), address: address.clone(), made: true })
+                Ok(Self { socket: Socket::Unix(socket), tls: None, address: address.clone(), made: true })
             }
             #[cfg(not(unix))]
             Address::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
@@ -120,13 +139,17 @@ impl Listener {
     }
 
     /// The sockets that systemd, or another that follows its protocol, has opened for this process (`LISTEN_FDS`). To be
-    /// called once, before any thread is started.
+    /// called once, before any thread is started. With `tls` those of TCP are for clients that show a certificate.
     ///
     /// # Errors
-    /// The system's; [`io::ErrorKind::InvalidInput`] where one is no listening stream socket.
-    pub fn activated() -> io::Result<Vec<Self>> {
+    /// [`io::ErrorKind::PermissionDenied`] where other machines can reach one, and there is no `tls`;
+    /// [`io::ErrorKind::InvalidInput`] where one is not a listening stream socket; the system's.
+    pub fn activated(tls: Option<&MutualTls>) -> io::Result<Vec<Self>> {
         #[cfg(not(unix))]
-        return Ok(Vec::new());
+        {
+            let _ = tls;
+            Ok(Vec::new())
+        }
         #[cfg(unix)]
         {
             let mut given = listenfd::ListenFd::from_env();
@@ -140,7 +163,9 @@ impl Listener {
                     let path = socket.local_addr()?.as_pathname().map(PathBuf::from);
                     (Socket::Unix(socket), Address::Unix(path.unwrap_or_default()))
                 };
-                listeners.push(Self { socket, address, made: false });
+                check(&address, tls)?;
+                let tls = tls.filter(|_| matches!(address, Address::Tcp(_))).cloned();
+                listeners.push(Self { socket, tls, address, made: false });
             }
             Ok(listeners)
         }
@@ -151,10 +176,24 @@ impl Listener {
         &self.address
     }
 
+    /// What clients must show and see, by TCP.
+    pub(crate) fn tls(&self) -> Option<&MutualTls> {
+        self.tls.as_ref()
+    }
+
     /// The socket, once.
     pub(crate) fn take(&mut self) -> Socket {
         std::mem::replace(&mut self.socket, Socket::Taken)
     }
+}
+
+/// What other machines reach is for those that show a certificate.
+fn check(address: &Address, tls: Option<&MutualTls>) -> io::Result<()> {
+    if address.is_local() || tls.is_some() {
+        return Ok(());
+    }
+    let message = format!("other machines can reach {address}: it takes mutual TLS");
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, message))
 }
 
 impl Drop for Listener {
@@ -168,6 +207,15 @@ impl Drop for Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_listener_is_for_others_without_mutual_tls() {
+        for address in ["0.0.0.0:0", "[::]:0", "[::ffff:127.0.0.1]:0"] {
+            let error = Listener::bind(&address.parse().unwrap()).expect_err(address);
+            assert_eq!(error.kind(), io::ErrorKind::PermissionDenied, "{address}");
+            assert!(error.to_string().contains("mutual TLS"), "{error}");
+        }
+    }
 
     #[test]
     fn addresses_are_read() {

@@ -61,12 +61,14 @@ pub struct Server {
 
 /// What all connections share.
 struct Shared {
+    /// For those who come by plain TCP, or to a Unix socket.
     guard: Guard,
+    /// For those who have seen in the certificate whom they talk to.
+    guard_in_tls: Guard,
     profiles: ArcSwap<Profiles>,
     refusals: Refusals,
     /// Whether the user behind a connection can be known.
     checks_users: bool,
-    tls: Option<MutualTls>,
     /// What there is for clients that come by plain TCP.
     via: Via,
     room: Arc<Semaphore>,
@@ -84,29 +86,28 @@ pub enum Event {
 }
 
 impl Server {
-    /// Serves `profiles` at `listeners`. `secret` is what stands as the refresh token in this run's credential files. `tls` is
-    /// what is shown and asked for in TLS; without it the server speaks plain HTTP. `via` is what there is for clients that
-    /// come by it: the metadata server asks for no secret. At a Unix socket, whose clients' user is always known, and in TLS
-    /// there is everything.
+    /// Serves `profiles` at `listeners`. `secret` is the refresh token in this run's credential files. `via` is what there
+    /// is for clients that come by plain TCP: the metadata server asks for no secret. At a Unix socket, whose clients' user
+    /// is always known, and in TLS there is everything.
+    ///
+    /// What other machines can reach is served only with mutual TLS: there is no other [`Listener`] for it.
     ///
     /// # Errors
-    /// The system's. Whether a listener may be reached from elsewhere is the caller's to see.
+    /// The system's.
     pub fn start(
         mut listeners: Vec<Listener>,
         secret: Secret,
         profiles: Profiles,
-        tls: Option<MutualTls>,
         via: Via,
     ) -> io::Result<Self> {
         let runtime = runtime()?;
         let hosts = listeners.iter().flat_map(|listener| hosts(listener.address())).collect();
         let shared = Arc::new(Shared {
-            // In TLS the client has seen in the certificate whom it talks to.
-            guard: Guard { hosts: tls.is_none().then_some(hosts), secret },
+            guard: Guard { hosts: Some(hosts), secret: secret.clone() },
+            guard_in_tls: Guard { hosts: None, secret },
             profiles: ArcSwap::from_pointee(profiles),
             refusals: Refusals::default(),
             checks_users: peer::can_be_checked(),
-            tls,
             via,
             room: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
         });
@@ -114,7 +115,8 @@ impl Server {
         let mut accepting = Vec::new();
         let entered = runtime.enter();
         for listener in &mut listeners {
-            accepting.push(runtime.spawn(accept(listener.take(), shared.clone(), stopped.clone())?));
+            let tls = listener.tls().cloned();
+            accepting.push(runtime.spawn(accept(listener.take(), tls, shared.clone(), stopped.clone())?));
         }
         drop(entered);
         let run = move || {
@@ -220,6 +222,7 @@ fn hosts(address: &Address) -> Vec<String> {
 /// Takes connections until told to stop, then waits for those that are busy.
 fn accept(
     socket: Socket,
+    tls: Option<MutualTls>,
     shared: Arc<Shared>,
     mut stopped: watch::Receiver<Option<Duration>>,
 ) -> io::Result<impl Future<Output = ()> + Send + 'static> {
@@ -234,9 +237,9 @@ fn accept(
             match accepted {
                 Ok(connection) => {
                     let Ok(room) = shared.room.clone().acquire_owned().await else { break };
-                    let (shared, watcher) = (shared.clone(), graceful.watcher());
+                    let (tls, shared, watcher) = (tls.clone(), shared.clone(), graceful.watcher());
                     tokio::spawn(async move {
-                        connection.serve(shared, watcher).await;
+                        connection.serve(tls, shared, watcher).await;
                         drop(room);
                     });
                 }
@@ -291,7 +294,7 @@ impl AsyncSocket {
 }
 
 impl Connection {
-    async fn serve(self, shared: Arc<Shared>, watcher: Watcher) {
+    async fn serve(self, tls: Option<MutualTls>, shared: Arc<Shared>, watcher: Watcher) {
         match self {
             Self::Tcp(stream, peer) => {
                 let _ = stream.set_nodelay(true);
@@ -302,14 +305,14 @@ impl Connection {
                             Ok(!peer::is_on_this_machine(peer, local) || peer::is_same_user(peer, local)?)
                         })
                         .unwrap_or(false);
-                match (foreign, shared.tls.clone()) {
+                match (foreign, tls) {
                     (true, _) => turn_away(stream, &shared).await,
                     (false, None) => {
                         let via = shared.via;
-                        serve(stream, shared, via, watcher).await;
+                        serve(stream, shared, false, via, watcher).await;
                     }
                     (false, Some(tls)) => match timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => serve(stream, shared, Via::Both, watcher).await,
+                        Ok(Ok(stream)) => serve(stream, shared, true, Via::Both, watcher).await,
                         Ok(Err(error)) => log::info!("a connection was refused: {error}"),
                         Err(_) => shared.refusals.count(Refusal::TooSlow),
                     },
@@ -319,7 +322,7 @@ impl Connection {
             Self::Unix(stream) => {
                 let us = rustix::process::geteuid().as_raw();
                 match stream.peer_cred() {
-                    Ok(peer) if peer.uid() == us => serve(stream, shared, Via::Both, watcher).await,
+                    Ok(peer) if peer.uid() == us => serve(stream, shared, false, Via::Both, watcher).await,
                     _ => turn_away(stream, &shared).await,
                 }
             }
@@ -340,6 +343,7 @@ async fn turn_away(mut stream: impl AsyncRead + AsyncWrite + Unpin, shared: &Sha
 /// What goes on on a connection.
 struct Activity {
     shared: Arc<Shared>,
+    in_tls: bool,
     /// What there is for whoever asks here.
     via: Via,
     /// How many requests have begun.
@@ -349,11 +353,12 @@ struct Activity {
 }
 
 /// Serves one connection to its end, which comes early where nobody asks for anything.
-async fn serve<S>(stream: S, shared: Arc<Shared>, via: Via, watcher: Watcher)
+async fn serve<S>(stream: S, shared: Arc<Shared>, in_tls: bool, via: Via, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let activity = Arc::new(Activity { shared, via, begun: AtomicU32::new(0), busy: AtomicBool::new(false) });
+    let activity =
+        Arc::new(Activity { shared, in_tls, via, begun: AtomicU32::new(0), busy: AtomicBool::new(false) });
     let of_requests = activity.clone();
     let service = service_fn(move |request| handle(request, of_requests.clone()));
     let connection =
@@ -385,7 +390,8 @@ async fn handle(request: Request<Incoming>, activity: Arc<Activity>) -> Result<A
     activity.busy.store(true, Ordering::Relaxed);
     let shared = &*activity.shared;
     let profiles = shared.profiles.load_full();
-    let answer = routes::answer(request, &shared.guard, &profiles, activity.via).await;
+    let guard = if activity.in_tls { &shared.guard_in_tls } else { &shared.guard };
+    let answer = routes::answer(request, guard, &profiles, activity.via).await;
     activity.busy.store(false, Ordering::Relaxed);
     Ok(answer.unwrap_or_else(|refusal| {
         shared.refusals.count(refusal);

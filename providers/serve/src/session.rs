@@ -41,7 +41,7 @@ impl Session {
         let served = Served::new(credential);
         let identity = served.identity().to_owned();
         let profiles = Profiles::new(served);
-        let server = Server::start(vec![listener], secret.clone(), profiles, None, via).map_err(failed)?;
+        let server = Server::start(vec![listener], secret.clone(), profiles, via).map_err(failed)?;
         let content = credential_file::content(&format!("http://{authority}"), &secret, project.as_deref());
         let file = via.uses_file().then(|| CredentialFile::write(&content, environment)).transpose()?;
         let place = Place {

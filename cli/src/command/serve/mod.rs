@@ -4,6 +4,7 @@ mod credential_files;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -26,17 +27,18 @@ const INTERRUPTED: u8 = 130;
 pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Result<ExitCode, Error> {
     let as_json = output.is_json()?;
     let host = resolver.host().clone();
-    let activated = Listener::activated().map_err(|error| {
-        Error::invalid("listen", format!("a socket that LISTEN_FDS passes on cannot be used: {error}"))
-            .hint("pass listening stream sockets, TCP or Unix")
-    })?;
     let tls = tls(&host, options)?;
+    let activated = Listener::activated(tls.as_ref()).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => remote(error),
+        _ => Error::invalid("listen", format!("a socket that LISTEN_FDS passes on cannot be used: {error}"))
+            .hint("pass listening stream sockets, TCP or Unix"),
+    })?;
     let wanted = match (activated.is_empty(), &options.listen) {
         (true, None) => vec![Address::any_loopback()],
         (_, listen) => listen.iter().cloned().collect(),
     };
     for address in wanted.iter().chain(activated.iter().map(Listener::address)) {
-        check(address, options, tls.is_some())?;
+        check(address, options)?;
     }
     let profiles = look(&resolver, &options.profiles)?;
     // While it is known to be wrong, nobody needs to be told at every request.
@@ -48,18 +50,19 @@ pub(crate) fn run(resolver: Resolver, options: &Serve, output: &Output) -> Resul
     }
     let mut listeners = activated;
     for address in &wanted {
-        listeners.push(bind(address)?);
+        listeners.push(bind(address, tls.as_ref())?);
     }
     let secret = local_secret();
     let secure = tls.is_some();
-    let server = Server::start(listeners, secret.clone(), profiles, tls, Via::usual())
+    let via = options.via.unwrap_or_else(Via::usual);
+    let server = Server::start(listeners, secret.clone(), profiles, via)
         .map_err(|error| Error::internal(format!("the server could not be started: {error}")))?;
     // Before there is a file: whoever ends the server at once leaves none behind.
     let signals = server
         .signals()
         .map_err(|error| Error::internal(format!("signals could not be waited for: {error}")))?;
     ee_auth_host::own_signals();
-    let files = announce(&host, &server, secret, secure, as_json, output)?;
+    let files = announce(&host, &server, secret, secure, via, as_json, output)?;
 
     let mut status = ExitCode::SUCCESS;
     server.run_until(signals, |event| match event {
@@ -116,16 +119,18 @@ fn reload(resolver: &Resolver, names: &[String], server: &Server, files: &Creden
     }
 }
 
-/// An address that others can reach is served only to those who show a certificate.
-fn check(address: &Address, options: &Serve, secure: bool) -> Result<(), Error> {
-    if address.is_local() || (options.allow_remote && secure) {
+/// What other machines can reach is served only to those who show a certificate, and only if that is wanted.
+fn check(address: &Address, options: &Serve) -> Result<(), Error> {
+    if address.is_local() || options.allow_remote {
         return Ok(());
     }
-    let message =
-        format!("{address} can be reached from other machines, and whoever reaches it could get tokens");
-    Err(Error::new(Outcome::Usage, "remote", message).hint(
+    Err(remote(format_args!("other machines can reach {address}, and get tokens there")))
+}
+
+fn remote(message: impl std::fmt::Display) -> Error {
+    Error::new(Outcome::Usage, "remote", message.to_string()).hint(
         "listen at 127.0.0.1:PORT; if it must be, add --allow-remote with --tls-cert, --tls-key and --tls-client-ca",
-    ))
+    )
 }
 
 fn tls(host: &Host, options: &Serve) -> Result<Option<MutualTls>, Error> {
@@ -141,8 +146,12 @@ fn tls(host: &Host, options: &Serve) -> Result<Option<MutualTls>, Error> {
     MutualTls::new(&read(certificate)?.bytes, &read(key)?.bytes, &read(authority)?.bytes).map(Some)
 }
 
-fn bind(address: &Address) -> Result<Listener, Error> {
-    Listener::bind(address).map_err(|error| {
+fn bind(address: &Address, tls: Option<&MutualTls>) -> Result<Listener, Error> {
+    let bound = match tls {
+        Some(tls) => Listener::bind_tls(address, tls.clone()),
+        None => Listener::bind(address),
+    };
+    bound.map_err(|error| {
         Error::internal(format!("listening at {address} failed: {error}")).hint(match address {
             Address::Tcp(_) => "port 0, the default, takes any that is free",
             Address::Unix(_) => "name a path where nothing is yet, in a directory that is there and yours",
@@ -156,6 +165,7 @@ fn announce<'a>(
     server: &Server,
     secret: Secret,
     secure: bool,
+    via: Via,
     as_json: bool,
     output: &Output,
 ) -> Result<CredentialFiles<'a>, Error> {
@@ -179,12 +189,18 @@ fn announce<'a>(
         }
     }
     files.write(&profiles)?;
-    print(&files, server, as_json, output)?;
+    print(&files, server, via, as_json, output)?;
     Ok(files)
 }
 
 /// Prints the variables. What a shell reads as a whole sets those of the root; the others stand there to be taken out.
-fn print(files: &CredentialFiles<'_>, server: &Server, as_json: bool, output: &Output) -> Result<(), Error> {
+fn print(
+    files: &CredentialFiles<'_>,
+    server: &Server,
+    via: Via,
+    as_json: bool,
+    output: &Output,
+) -> Result<(), Error> {
     let profiles = server.profiles();
     let mut json = Map::new();
     let mut text = String::new();
@@ -197,7 +213,7 @@ fn print(files: &CredentialFiles<'_>, server: &Server, as_json: bool, output: &O
             identity: served.identity(),
             project: project(served),
         };
-        let set = variables(&place, Via::usual(), &*files.host.environment).set;
+        let set = variables(&place, via, &*files.host.environment).set;
         let set: BTreeMap<_, _> =
             set.into_iter().map(|(name, value)| (name, value.to_string_lossy().into_owned())).collect();
         let mut before = "";

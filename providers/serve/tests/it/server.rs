@@ -75,7 +75,7 @@ fn a_unix_socket_is_for_its_user_alone() {
     assert!(Listener::bind(&address).is_err(), "somebody listens there");
     let served = Served::new(credential(&Fake::new(), &Exchanges::default(), None));
     let server =
-        Server::start(vec![listener], Secret::from(SECRET), Profiles::new(served), None, Via::File).unwrap();
+        Server::start(vec![listener], Secret::from(SECRET), Profiles::new(served), Via::File).unwrap();
     let ask = |host: &str| {
         let lines = [format!("Host: {host}"), "Metadata-Flavor: Google".to_owned()];
         let lines: Vec<_> = lines.iter().map(String::as_str).collect();

@@ -143,9 +143,13 @@ impl Machine {
     ) -> Self {
         let (fake, exchanges) = (Fake::new(), Exchanges::default());
         let profiles = profiles(&fake, &exchanges);
-        let listener = Listener::bind(&Address::any_loopback()).unwrap();
+        let any = Address::any_loopback();
+        let listener = match tls {
+            Some(tls) => Listener::bind_tls(&any, tls).unwrap(),
+            None => Listener::bind(&any).unwrap(),
+        };
         let Address::Tcp(address) = *listener.address() else { panic!("a port was asked for") };
-        let server = Server::start(vec![listener], Secret::from(SECRET), profiles, tls, via).unwrap();
+        let server = Server::start(vec![listener], Secret::from(SECRET), profiles, via).unwrap();
         Self { fake, exchanges, server, address }
     }
 
