@@ -23,8 +23,9 @@ use crate::logins::path_variable;
 /// How the names of these directories begin.
 const PREFIX: &str = ".ee-auth-home-";
 
-/// Where the link leads that replaces a hidden file. Nothing can be created there.
-const NOWHERE: &str = "/dev/null/hidden by ee-auth exec: see --isolate";
+/// Where the link leads that replaces a hidden file: to no file, in no directory, so that nothing can be created there either.
+/// What `open(2)` answers must be `ENOENT`, the one error that earthengine-api expects of gcloud's file.
+const NOWHERE: &str = "/proc/hidden by ee-auth exec/see --isolate";
 
 /// How often a directory is gone through into which a process still writes.
 const ROUNDS: usize = 3;

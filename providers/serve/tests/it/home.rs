@@ -100,6 +100,12 @@ fn everything_is_there_but_the_logins() {
         succeeds(home.path(), &isolation, "test -f .config/gcloud/active_config");
         for hidden in [LOGIN, APPLICATION_DEFAULT] {
             succeeds(home.path(), &isolation, &format!("! test -e {hidden}; ! cat {hidden} 2>/dev/null"));
+            // earthengine-api passes over no other error.
+            succeeds(
+                home.path(),
+                &isolation,
+                &format!("LC_ALL=C cat {hidden} 2>&1 | grep -q 'No such file'"),
+            );
             // Nothing that the command stores there would be there afterwards: it is told so.
             succeeds(home.path(), &isolation, &format!("! (echo x >{hidden}) 2>/dev/null"));
         }
