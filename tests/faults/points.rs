@@ -12,6 +12,8 @@ use crate::support::{PROGRAM, run};
 pub(crate) struct Point {
     call: String,
     nth: usize,
+    /// Whether every thread that makes so many calls of this name makes this one on a file.
+    is_of_files: bool,
 }
 
 /// Something that goes wrong at a system call.
@@ -32,7 +34,7 @@ fn errors_of(call: &str) -> &'static [&'static str] {
             &["ENOSPC", "EIO", "EROFS", "EINTR"]
         }
         "write" | "pwrite64" | "writev" | "ftruncate" => &["ENOSPC", "EIO", "EINTR", "EDQUOT"],
-        "fsync" | "fdatasync" | "close" => &["EIO", "EINTR", "ENOSPC"],
+        "fsync" | "fdatasync" => &["EIO", "EINTR", "ENOSPC"],
         "unlink" | "unlinkat" | "rmdir" | "chmod" | "fchmod" | "fchmodat" => &["EIO", "EROFS", "EINTR"],
         "flock" => &["EINTR", "ENOLCK", "EIO"],
         "read" | "pread64" | "getdents64" | "fstat" | "statx" | "newfstatat" | "readlink" | "lseek" => {
@@ -52,6 +54,10 @@ impl Fault {
 
     pub(crate) fn errors(point: &Point) -> Vec<Self> {
         let mut faults = Vec::new();
+        // strace counts for each thread by itself: what wakes another thread cannot fail.
+        if !point.is_of_files {
+            return faults;
+        }
         for error in errors_of(&point.call) {
             let fault = Self { point: point.clone(), error: Some(error), lasting: false };
             if LASTING.contains(&point.call.as_str()) && *error != "EINTR" && *error != "EMFILE" {
@@ -64,7 +70,7 @@ impl Fault {
 
     /// The option of `strace`.
     pub(crate) fn inject(&self) -> String {
-        let Point { call, nth } = &self.point;
+        let Point { call, nth, .. } = &self.point;
         let what = self.error.map_or("signal=KILL".to_owned(), |error| format!("error={error}"));
         format!("inject={call}:{what}:when={nth}{}", if self.lasting { "+" } else { "" })
     }
@@ -96,6 +102,7 @@ pub(crate) fn of(stage: &Stage) -> Vec<Point> {
         .filter_map(|line| line.split(' ').next())
         .collect();
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut elsewhere = BTreeSet::new();
     let mut points: BTreeMap<(String, usize), Point> = BTreeMap::new();
     for line in text.lines() {
         let Some((thread, rest)) = line.split_once(' ') else { continue };
@@ -107,8 +114,15 @@ pub(crate) fn of(stage: &Stage) -> Vec<Point> {
         let nth = counts.entry((thread, call)).or_default();
         *nth += 1;
         if places.iter().any(|place| arguments.contains(place.as_str())) {
-            let point = Point { call: call.to_owned(), nth: *nth };
+            let point = Point { call: call.to_owned(), nth: *nth, is_of_files: true };
             points.insert((point.call.clone(), point.nth), point);
+        } else {
+            elsewhere.insert((call.to_owned(), *nth));
+        }
+    }
+    for point in &elsewhere {
+        if let Some(point) = points.get_mut(point) {
+            point.is_of_files = false;
         }
     }
     points.into_values().collect()

@@ -148,9 +148,9 @@ pub async fn remove_login(search: &Search) -> Result<Removed, Error> {
 
 /// Whether no process can be changing the file, since its directory is not there.
 fn nothing_to_lock(host: &Host, profile: Option<&ProfileName>) -> bool {
-    credentials_file(host, profile)
-        .and_then(|path| Some(host.files.status(path.parent()?).is_err()))
-        .unwrap_or(false)
+    let path = credentials_file(host, profile);
+    let Some(directory) = path.as_deref().and_then(std::path::Path::parent) else { return false };
+    host.files.status(directory).is_err_and(|error| store::is_absence(&error))
 }
 
 /// What is stored for the search's profile: the entry of the keyring, where the settings have one, and the file's content.

@@ -118,7 +118,7 @@ pub async fn set_project(
 /// file: it may put back what it read.
 pub(crate) fn remove(file: &LockedFile<'_>) -> Result<Option<PathBuf>, Error> {
     let path = file.path();
-    let was_there = file.host().files.link(path).is_ok();
+    let was_there = file.host().files.link(path).map_or_else(|error| !is_absence(&error), |_| true);
     file.remove().map_err(|error| explain(error, path, "removed"))?;
     Ok(was_there.then(|| path.to_owned()))
 }
@@ -163,8 +163,14 @@ pub fn profiles(host: &Host) -> Result<Vec<StoredProfile>, Error> {
     Ok(profiles)
 }
 
+/// Whether something is there, or it cannot be told: what reads it then says why.
 fn is_there(host: &Host, path: &Path) -> bool {
-    host.files.status(path).is_ok()
+    host.files.status(path).map_or_else(|error| !is_absence(&error), |_| true)
+}
+
+/// Whether an error says that nothing is at a path.
+pub(crate) fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
 /// Locks the file of a profile. Nobody goes on without the lock: the owner may be about to write what it read before.
