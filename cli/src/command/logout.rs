@@ -17,7 +17,8 @@ pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Res
     for (plugin, outcome) in stored::log_out_elsewhere(resolver)? {
         match outcome {
             Ok(()) => asked.push(plugin),
-            Err(error) => output.warn(&format!("{plugin} has not logged out: {error}")),
+            // It names the plugin.
+            Err(error) => output.warn(&format!("logout failed: {error}")),
         }
     }
     if json {

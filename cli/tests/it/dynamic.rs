@@ -131,7 +131,7 @@ fn a_template_builds_and_passes_the_checks_as_it_was_written() {
     let check = |library: &Path| {
         let output = machine.run(["plugin".as_ref(), "check".as_ref(), library.as_os_str()]).expect(0);
         assert!(
-            output.stdout.contains("it keeps to the protocol") && !output.stdout.contains("failed"),
+            output.stdout.contains("keeps to the protocol") && !output.stdout.contains("failed"),
             "{output}"
         );
         let token = machine.write("token", "token-in-a-file\n");

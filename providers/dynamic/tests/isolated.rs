@@ -99,7 +99,7 @@ fn same(outcome: &str, expected: &str) -> Result<(), libtest_mimic::Failed> {
 /// What a library does, and what is said of it.
 const CASES: &[(&str, &str)] = &[
     ("nothing", "token plain-token"),
-    ("segfault", "protocol.crash: …libodd.so: it crashed: a signal ended its process"),
+    ("segfault", "protocol.crash: odd: it crashed: a signal ended its process"),
     ("abort", "protocol.crash: …it crashed"),
     ("stderr", "protocol.crash: …it crashed…it wrote: cannot find the frobnicator"),
     ("exit", "protocol.exit: …it ended its process (exit status 0) before it answered"),

@@ -58,6 +58,8 @@ impl Verdict {
 /// What the suite came to.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// The provider's name in the chain.
+    pub name: String,
     /// What the plugin says that it is, where it does.
     pub manifest: Option<Manifest>,
     /// The checks, in order.
@@ -87,7 +89,7 @@ pub async fn check(provider: &PluginProvider, host: &Host) -> Report {
     let host = Host { person: Arc::new(Nobody), ..host.clone() };
     let mut suite = Suite { plugin: provider.plugin(), host, checks: Vec::new(), told: Vec::new() };
     let manifest = suite.run().await;
-    Report { manifest, checks: suite.checks }
+    Report { name: suite.plugin.declaration.name.clone(), manifest, checks: suite.checks }
 }
 
 struct Suite<'a> {
@@ -258,7 +260,7 @@ impl Suite<'_> {
 
     async fn ask(&self, request: Request, other: &[(&str, Value)]) -> Result<Answer, Error> {
         let other: Map<_, _> = other.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
-        self.plugin.transport.call(&self.host, &Request { other, ..request }).await
+        self.plugin.call(&self.host, &Request { other, ..request }).await
     }
 
     fn shown(&self, granted: &Granted) -> String {

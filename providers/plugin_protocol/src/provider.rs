@@ -64,7 +64,7 @@ impl PluginProvider {
 }
 
 impl Plugin {
-    /// Asks the plugin; its place stands before the message of an error.
+    /// Asks the plugin. An error names the provider as the chain does.
     pub(crate) async fn call(&self, host: &Host, request: &Request) -> Result<Answer, Error> {
         log::debug!(
             "{}: asking for {} ({})",
@@ -72,7 +72,16 @@ impl Plugin {
             request.op.name(),
             request.reason.name()
         );
-        self.transport.call(host, request).await.map_err(|error| error.in_place(&self.transport.place()))
+        self.transport.call(host, request).await.map_err(|error| self.named(error))
+    }
+
+    /// The same error under the provider's name in the chain; what is wrong with the file names the file, too.
+    pub(crate) fn named(&self, error: Error) -> Error {
+        let error = match error.outcome() {
+            Outcome::Invalid | Outcome::Untrusted => error.in_place(&self.transport.place()),
+            _ => error,
+        };
+        error.in_place(&self.declaration.name)
     }
 
     /// A request for a token.
@@ -104,8 +113,7 @@ impl Plugin {
     pub(crate) fn failed(&self, answer: Answer) -> Error {
         match answer {
             Answer::Refused(refusal) => self.refused(&refusal),
-            _ => breach("field", "it answered something else than it was asked")
-                .in_place(&self.transport.place()),
+            _ => self.named(breach("field", "it answered something else than it was asked")),
         }
     }
 
@@ -113,19 +121,18 @@ impl Plugin {
     pub(crate) fn refused(&self, refusal: &Refusal) -> Error {
         let name = &self.declaration.name;
         let message = self.words_of(refusal);
-        let place = self.transport.place();
         match refusal.code {
             RefusalCode::NotFound | RefusalCode::NotApplicable => {
                 Error::new(Outcome::NotFound, "plugin", message)
-                    .hint(format!("see what {place} needs to have a credential"))
+                    .hint(format!("see what the plugin {name} needs to have a credential"))
             }
             RefusalCode::InteractionRequired => {
                 Error::new(Outcome::InteractionRequired, "plugin", message).hint(self.login_hint())
             }
             RefusalCode::Unavailable => Error::unavailable("plugin", message)
-                .hint(format!("see whether what {place} asks can be reached, and try again")),
+                .hint(format!("see whether what the plugin {name} asks can be reached, and try again")),
             RefusalCode::Rejected => Error::rejected("plugin", message).hint(format!(
-                "see what `[providers.{name}]` in ee-auth.toml hands to {place}, and what it may do there"
+                "see what `[providers.{name}]` in ee-auth.toml hands to the plugin, and what it may do there"
             )),
             RefusalCode::Invalid => Error::invalid("plugin", message)
                 .hint(format!("correct `config` or `env` under `[providers.{name}]` in ee-auth.toml")),
@@ -137,7 +144,7 @@ impl Plugin {
         if self.transport.may_log_in() {
             format!("`ee-auth login --mode {name}` runs its login; if it has none, do as it says")
         } else {
-            format!("sign in with the program that {} takes its token from", self.transport.place())
+            format!("sign in with the program that the plugin {name} takes its token from")
         }
     }
 
@@ -151,7 +158,7 @@ impl Plugin {
         };
         let hint = match reason {
             SkipReason::InteractionRequired => self.login_hint(),
-            _ => format!("see what {} needs to have a credential", self.transport.place()),
+            _ => format!("see what the plugin {} needs to have a credential", self.declaration.name),
         };
         Finding::Skipped(Skip { hint: Some(hint), ..Skip::new(reason, self.words_of(refusal)) })
     }
@@ -171,7 +178,7 @@ impl Plugin {
 
     /// What was found where a token is kept that the plugin gave before.
     fn found(self: &Arc<Self>, token: Token, key: Option<TokenKey>, scopes: Scopes) -> Found {
-        let origin = format!("an access token that the plugin {} gave before", self.transport.place());
+        let origin = format!("an access token that the plugin {} gave before", self.described());
         let (principal, project) = (token.principal().map(str::to_owned), token.project().map(str::to_owned));
         let is_known = token.scopes().is_some();
         let known_scopes = token.scopes().cloned().unwrap_or_else(|| scopes.clone());
@@ -189,7 +196,12 @@ impl Plugin {
             crate::Subject::IdToken(_) => "an ID token",
             crate::Subject::SamlResponse(_) => "a SAML response",
         };
-        format!("{what} from the plugin {}", self.transport.place())
+        format!("{what} from the plugin {}", self.described())
+    }
+
+    /// The name in the chain and the file, for a person.
+    fn described(&self) -> String {
+        format!("{} ({})", self.declaration.name, self.transport.place())
     }
 
     /// Asks for something that a person takes part in.
@@ -308,7 +320,7 @@ impl Login for PluginProvider {
             }
             request.require(Presence::Watching, name)?;
             self.0.ask(Op::Login, &request.exchange, request.scopes.clone(), true).await?;
-            Ok(LoggedIn::Elsewhere(format!("the plugin {}", self.0.transport.place())))
+            Ok(LoggedIn::Elsewhere(format!("the plugin {}", self.0.described())))
         })
     }
 
@@ -333,7 +345,7 @@ impl Login for PluginProvider {
             Err(Error::new(
                 Outcome::Usage,
                 "authorization_code",
-                "a plugin's login is not finished with a code",
+                format!("the login of the plugin {} is not finished with a code", self.0.declaration.name),
             )
             .hint("run the login again, in a terminal"))
         })

@@ -92,7 +92,7 @@ impl PluginSource {
                 "unexpected",
                 format!(
                     "{}: it first answered with a token of {before}, and now with one of {now}",
-                    self.plugin.transport.place()
+                    self.plugin.declaration.name
                 ),
             )
             .hint(format!(
@@ -162,7 +162,7 @@ pub(crate) fn exchangeable(plugin: &Plugin, granted: &Granted) -> Result<(), Err
         "audience",
         format!(
             "{}: it answered with {what}, which has to be exchanged for an access token, and no `audience` is set",
-            plugin.transport.place()
+            plugin.declaration.name
         ),
     )
     .hint(format!(

@@ -59,8 +59,8 @@ pub(super) fn text(report: &Report) -> String {
         })
         .collect();
     lines.push(match report.is_conformant() {
-        true => format!("{} it keeps to the protocol", styled(GOOD, "✓")),
-        false => format!("{} mend what failed, and check again", styled(STRONG, "✗")),
+        true => format!("{} {} keeps to the protocol", styled(GOOD, "✓"), report.name),
+        false => format!("{} {}: fix what failed, and check again", styled(STRONG, "✗"), report.name),
     });
     lines.join("\n")
 }
