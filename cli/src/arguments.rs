@@ -47,6 +47,10 @@ pub(crate) struct Global {
     /// Ask for these scopes, separated by commas [env: EE_AUTH_SCOPES]
     #[arg(long, value_name = "A,B", global = true, help_heading = "Global options")]
     pub(crate) scopes: Option<String>,
+    /// Impersonate this service account; delegates before it, separated by commas; none impersonates nobody
+    /// [env: EE_AUTH_AS]
+    #[arg(long = "as", value_name = "EMAIL", global = true, help_heading = "Global options")]
+    pub(crate) impersonate: Option<String>,
     /// How to print: text or json; for `token` also raw, header, curl
     #[arg(
         long,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use ee_auth_core::{
-    Endpoints, Expectation, Kind, OptionValue, Options, Outcome, ProfileName, Scopes,
+    Endpoints, Expectation, Impersonate, Kind, OptionValue, Options, Outcome, ProfileName, Scopes,
     Settings as CoreSettings, TrustedHosts,
 };
 use serde_json::Value as Json;
@@ -187,6 +187,8 @@ pub struct Config {
     pub project: Option<Located<String>>,
     /// The scopes that somebody asked for.
     pub scopes: Option<Located<Scopes>>,
+    /// Whom the resolved credential impersonates.
+    pub impersonate: Option<Located<Impersonate>>,
     /// The providers to ask, in order. Each is in [`Config::providers`].
     pub chain: Located<Vec<String>>,
     /// What a chain may name: the kinds that need no declaration, and the providers that were declared.
@@ -234,6 +236,10 @@ impl Config {
             Value::Scopes(scopes) => Some(Located::new(scopes.clone(), setting.origin.clone())),
             _ => None,
         });
+        let impersonate = settings.get("impersonate").and_then(|setting| match &setting.value {
+            Value::Impersonate(wanted) => Some(Located::new(wanted.clone(), setting.origin.clone())),
+            _ => None,
+        });
         let chain = settings.get("chain").and_then(strings).unwrap_or_else(|| {
             // What is not in this build cannot be asked.
             let built_in = |name: &&str| kind_named(kinds, name).is_some_and(|kind| !kind.declared_only);
@@ -248,6 +254,7 @@ impl Config {
         Self {
             project: settings.get("project").and_then(string),
             scopes,
+            impersonate,
             chain,
             providers: providers(&settings, kinds),
             profile: None,
@@ -277,6 +284,7 @@ impl Config {
             trusted_hosts: self.trusted_hosts.clone(),
             universe_domain: self.universe_domain.value.clone(),
             allow_executables: self.allow_executables.value,
+            impersonate: self.impersonate.as_ref().map(|wanted| wanted.value.clone()),
             profile: self.profile.as_ref().map(|profile| profile.value.clone()),
             project: self.project.as_ref().map(|project| project.value.clone()),
             keyring: self.cache_store.value == CacheStore::Keyring,

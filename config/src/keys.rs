@@ -45,6 +45,8 @@ pub struct Key {
     pub in_project_file: bool,
     /// The variable that sets it.
     pub variable: Option<&'static str>,
+    /// Variables of other programs that set it where nothing else does, in this order.
+    pub fallbacks: &'static [&'static str],
     /// The flag that sets it.
     pub flag: Option<&'static str>,
 }
@@ -83,6 +85,8 @@ pub enum ValueType {
     Hosts,
     /// A domain.
     Domain,
+    /// The e-mail of a service account, after those of its delegates, or `none`.
+    Impersonate,
     /// The kind of a provider.
     Kind,
 }
@@ -111,6 +115,7 @@ impl Key {
             summary,
             in_project_file: false,
             variable: None,
+            fallbacks: &[],
             flag: None,
         }
     }
@@ -125,6 +130,10 @@ impl Key {
 
     const fn variable(self, name: &'static str) -> Self {
         Self { variable: Some(name), ..self }
+    }
+
+    const fn fallbacks(self, names: &'static [&'static str]) -> Self {
+        Self { fallbacks: names, ..self }
     }
 
     const fn flag(self, name: &'static str) -> Self {
@@ -184,6 +193,16 @@ pub static KEYS: &[Key] = &[
     .default(DefaultValue::List(&DEFAULT_CHAIN))
     .in_project_file()
     .variable("EE_AUTH_CHAIN"),
+    Key::new(
+        "impersonate",
+        ValueType::Impersonate,
+        r#""robot@my-ee-project.iam.gserviceaccount.com""#,
+        "The service account that the resolved credential impersonates. Delegates stand before it, separated by commas; `none` \
+         impersonates nobody.",
+    )
+    .variable("EE_AUTH_AS")
+    .fallbacks(&["CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"])
+    .flag("--as"),
     Key::new(
         "login.client_file",
         ValueType::Path,
@@ -356,6 +375,7 @@ impl ValueType {
             Self::Endpoint | Self::MetadataEndpoint => "an address like \"https://host/path\"",
             Self::Hosts => "an array of hosts",
             Self::Domain => "a domain",
+            Self::Impersonate => "the e-mail of a service account",
             Self::Kind => "a kind of provider",
         })
     }

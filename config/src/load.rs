@@ -39,6 +39,8 @@ pub struct Flags {
     pub project: Option<String>,
     /// `--scopes`: names separated by commas.
     pub scopes: Option<String>,
+    /// `--as`: whom to impersonate, as [`Impersonate`](ee_auth_core::Impersonate) is written.
+    pub impersonate: Option<String>,
     /// The providers to ask, separated by commas. Errors call it `--chain`.
     pub chain: Option<String>,
     /// The program that asks, where it is `ee-auth` and so runs dynamic plugins in a process of their own; else
@@ -54,6 +56,7 @@ impl Flags {
         match flag {
             "--project" => self.project.as_deref(),
             "--scopes" => self.scopes.as_deref(),
+            "--as" => self.impersonate.as_deref(),
             "--chain" => self.chain.as_deref(),
             _ => None,
         }
@@ -86,6 +89,7 @@ pub fn load(host: &Host, kinds: &[&'static Kind], flags: &Flags) -> Result<Confi
     loader.choose(profile.as_ref());
     loader.variables()?;
     loader.flags(flags)?;
+    loader.fallbacks()?;
     let mut config = loader.finish(profile)?;
     if let Some(program) = &flags.plugin_host {
         config.plugin_host = Some(PluginHost::Own(program.clone()));
@@ -370,6 +374,28 @@ impl<'a> Loader<'a> {
         for (key, flag) in KEYS.iter().filter_map(|key| Some((key, key.flag?))).chain(chain) {
             if let Some(text) = flags.value(flag) {
                 self.word(key.path, key.value, text.trim(), flag, Origin::Flag(flag))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what other programs' variables say where ee-auth was told nothing.
+    fn fallbacks(&mut self) -> Result<(), Error> {
+        for key in KEYS {
+            for name in key.fallbacks {
+                if self.settings.get(key.path).is_some() {
+                    break;
+                }
+                if let Some(text) = variable(self.host, name)? {
+                    let ignore = |error: Error| {
+                        let hint = error.next_step().unwrap_or_default().to_owned();
+                        match key.flag {
+                            Some(flag) => error.hint(format!("{hint}; `{flag} none` ignores the variable")),
+                            None => error,
+                        }
+                    };
+                    self.word(key.path, key.value, &text, name, Origin::Variable(name)).map_err(ignore)?;
+                }
             }
         }
         Ok(())

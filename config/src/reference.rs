@@ -13,7 +13,8 @@ pub fn reference(kinds: &[&'static Kind]) -> String {
     row(&mut text, &["Key", "Value", "Default", "Also set by", "In a project file", "Meaning"]);
     row(&mut text, &["---"; 6]);
     for key in KEYS {
-        let also: Vec<_> = key.flag.into_iter().chain(key.variable).collect();
+        let also: Vec<_> =
+            key.flag.into_iter().chain(key.variable).chain(key.fallbacks.iter().copied()).collect();
         row(
             &mut text,
             &[
@@ -120,6 +121,7 @@ fn value(ty: ValueType) -> String {
     match ty {
         ValueType::Choice(names) => names.map_join(|name| format!("`\"{name}\"`")),
         ValueType::Path => "a path".to_owned(),
+        ValueType::Impersonate => "e-mails in one string, or `\"none\"`".to_owned(),
         ValueType::Duration => "a duration like `\"10s\"` or `\"5m\"`".to_owned(),
         ValueType::Endpoint | ValueType::MetadataEndpoint => {
             "an address like `\"https://host/path\"`".to_owned()

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::{Directory, Environment};
-use ee_auth_core::{OptionValue, Scopes, is_loopback, looks_like_credential, redact};
+use ee_auth_core::{Error, Impersonate, OptionValue, Scopes, is_loopback, looks_like_credential, redact};
 use serde_json::{Map, Number, Value as Json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -22,6 +22,7 @@ const MAX_ITEMS: usize = 1000;
 pub(crate) enum Value {
     Option(OptionValue),
     Scopes(Scopes),
+    Impersonate(Impersonate),
     Url(Url),
 }
 
@@ -82,6 +83,7 @@ impl Value {
             Self::Option(OptionValue::Table(table)) => Json::Object(hide_in(table)),
             Self::Option(_) => Json::Null,
             Self::Scopes(scopes) => scopes.short_names().map(hide).collect(),
+            Self::Impersonate(wanted) => wanted.to_string().into(),
             Self::Url(url) => url.as_str().into(),
         }
     }
@@ -270,6 +272,10 @@ fn scalar(ty: ValueType, text: &str, base: &Base<'_>) -> Result<Value, Wrong> {
             did_you_mean(text, names.iter().copied())
         ))),
         ValueType::Endpoint | ValueType::MetadataEndpoint => endpoint(ty, text).map(Value::Url),
+        ValueType::Impersonate => text.parse().map(Value::Impersonate).map_err(|error: Error| Wrong {
+            message: error.message().to_owned(),
+            help: error.next_step().map(str::to_owned),
+        }),
         ValueType::Domain => match Host::parse(text) {
             Ok(Host::Domain(domain)) if domain.contains('.') => Ok(Value::string(domain)),
             _ => Err(Wrong::new(format!("`{}` is not a domain like `googleapis.com`", shown(text)))),

@@ -27,7 +27,7 @@ error: unknown key `projct`; did you mean `project`?
 1 | projct = \"x\"
   | ^^^^^^ unknown
   |
-  = help: the keys here are project, scopes, chain, login, cache, plugins, endpoints, security, providers, profiles
+  = help: the keys here are project, scopes, chain, impersonate, login, cache, plugins, endpoints, security, providers, profiles
 
 error: unknown provider `vualt` in `chain`; did you mean `vault`?
  --> FILE:2:10
@@ -82,7 +82,7 @@ fn a_line_that_nobody_reads_is_not_shown() {
         "
 error: unknown key `projct`; did you mean `project`?
  --> FILE:1:1
-hint: the keys here are project, scopes, chain, login, cache, plugins, endpoints, security, providers, profiles",
+hint: the keys here are project, scopes, chain, impersonate, login, cache, plugins, endpoints, security, providers, profiles",
     );
 }
 
@@ -96,7 +96,7 @@ error: unknown key `日本`
   |
 2 |     '日本' = 1 # é
   |     ^^^^^^ unknown
-hint: the keys here are project, scopes, chain, login, cache, plugins, endpoints, security, providers, profiles",
+hint: the keys here are project, scopes, chain, impersonate, login, cache, plugins, endpoints, security, providers, profiles",
     );
 }
 
@@ -110,7 +110,7 @@ error: unknown key `client_secret`
   |
 1 | client_secret = \"*******\"
   | ^^^^^^^^^^^^^ unknown
-hint: the keys here are project, scopes, chain, login, cache, plugins, endpoints, security, providers, profiles",
+hint: the keys here are project, scopes, chain, impersonate, login, cache, plugins, endpoints, security, providers, profiles",
     );
     refused(
         "project = [\"é\", \"1//canary\", \"x\"]",

@@ -21,7 +21,7 @@ error: unknown key `projct`; did you mean `project`?
   |
 2 | projct = \"my-project\"
   | ^^^^^^ unknown
-hint: the keys here are project, scopes, chain, login, cache, plugins, endpoints, security, providers, profiles",
+hint: the keys here are project, scopes, chain, impersonate, login, cache, plugins, endpoints, security, providers, profiles",
     );
     refused(
         "[cache]\nstroe = \"disk\"\n",
@@ -105,7 +105,7 @@ error: unknown key `profiles` in `[profiles.work]`
   |
 1 | [profiles.work.profiles.home]
   |                ^^^^^^^^ unknown
-hint: the keys here are project, scopes, chain, login, cache, plugins, endpoints, security, providers",
+hint: the keys here are project, scopes, chain, impersonate, login, cache, plugins, endpoints, security, providers",
     );
     refused(
         "\"cache.store\" = \"disk\"\n",
@@ -115,7 +115,7 @@ error: unknown key `cache.store`
   |
 1 | \"cache.store\" = \"disk\"
   | ^^^^^^^^^^^^^ unknown
-hint: the keys here are project, scopes, chain, login, cache, plugins, endpoints, security, providers, profiles",
+hint: the keys here are project, scopes, chain, impersonate, login, cache, plugins, endpoints, security, providers, profiles",
     );
 }
 

@@ -10,7 +10,8 @@ use arc_swap::{ArcSwapOption, Guard};
 use crate::flight::Flight;
 use crate::token::Held;
 use crate::{
-    Error, Exchange, Found, IdToken, Kind, Project, Scopes, Token, TokenGuard, TokenKey, TokenStore,
+    Error, Exchange, Found, IdToken, Impersonates, Kind, Project, Scopes, Token, TokenGuard, TokenKey,
+    TokenStore,
 };
 
 type Landing = Result<Arc<Held>, Error>;
@@ -177,6 +178,11 @@ impl Credential {
         self.0.found.principal.clone().or_else(|| {
             self.0.held.load().as_ref().and_then(|held| held.token.principal().map(str::to_owned))
         })
+    }
+
+    /// The service account that it impersonates, and what names it.
+    pub fn impersonates(&self) -> Option<&Impersonates> {
+        self.0.found.impersonates.as_ref()
     }
 
     /// The project to use, and where it was named.

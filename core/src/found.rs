@@ -25,6 +25,8 @@ pub struct Found {
     pub quota_project: Option<String>,
     /// The project that the credential belongs to (`project_id` of a service account).
     pub project: Option<String>,
+    /// The service account that it impersonates.
+    pub impersonates: Option<Impersonates>,
     /// The OAuth client that it was issued to.
     pub client_id: Option<String>,
     /// What a person should know though it works: a key file that others can read.
@@ -42,10 +44,20 @@ impl Found {
             scopes_assumed: false,
             quota_project: None,
             project: None,
+            impersonates: None,
             client_id: None,
             warnings: Vec::new(),
         }
     }
+}
+
+/// The service account that a credential impersonates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Impersonates {
+    /// Its e-mail, or its number.
+    pub account: String,
+    /// What names it, for a person: a flag, a variable, a line of a file, a credential file.
+    pub named_by: String,
 }
 
 /// What an exchange may use.
@@ -88,6 +100,12 @@ pub trait TokenSource: Send + Sync + fmt::Debug {
     /// What makes its tokens differ from others, for a [`TokenStore`](crate::TokenStore). `None`, unless told otherwise, for
     /// tokens that are not to be kept: those that belong to a machine or to another program.
     fn key(&self) -> Option<TokenKey> {
+        None
+    }
+
+    /// Returns the service account that its tokens are of by construction: that of a key, or the one that is impersonated.
+    /// What a file, a server or a plugin merely says about the account does not count.
+    fn service_account(&self) -> Option<&str> {
         None
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use crate::host::{FileRead, FileReadError, Host, MAX_CREDENTIAL_FILE};
-use crate::{Endpoints, Error, Exchange, ProfileName, Scopes, Secret, TokenStore, TrustedHosts};
+use crate::{Endpoints, Error, Exchange, Impersonate, ProfileName, Scopes, Secret, TokenStore, TrustedHosts};
 
 /// Settings that concern every provider alike.
 #[derive(Clone, Debug)]
@@ -24,6 +24,9 @@ pub struct Settings {
     /// Whether programs that a credential file names may be run (`security.allow_executables`, or Google's own
     /// `GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES`).
     pub allow_executables: bool,
+    /// Whom the credential that is resolved is to impersonate, where somebody said so. The resolver does it; providers only
+    /// have to keep a program that reads the same variables from doing it, too.
+    pub impersonate: Option<Impersonate>,
     /// The chosen profile.
     pub profile: Option<ProfileName>,
     /// The project that configuration, a flag or `EE_AUTH_PROJECT` names, for those who want to know it before there is a
@@ -44,6 +47,7 @@ impl Default for Settings {
             trusted_hosts: TrustedHosts::default(),
             universe_domain: "googleapis.com".to_owned(),
             allow_executables: false,
+            impersonate: None,
             profile: None,
             project: None,
             keyring: false,

@@ -18,6 +18,7 @@
 //! nanoseconds, so ask for one at every request instead of keeping it. Processes share them too, through files that
 //! only the user can read, unless [`Resolver::no_cache`] or the configuration says otherwise: see [`cache`].
 
+mod impersonation;
 mod login;
 mod profile;
 mod project;
@@ -35,9 +36,9 @@ pub use ee_auth_cache as cache;
 pub use ee_auth_config as config;
 pub use ee_auth_core::host;
 pub use ee_auth_core::{
-    Attempt, AttemptOutcome, Credential, Endpoints, Error, ExposeSecret, Host, IdToken, Kind, Look, Outcome,
-    Passed, ProfileName, Project, Saw, Scopes, Secret, Skip, SkipReason, Token, TokenGuard,
-    looks_like_credential, quoted, redact,
+    Attempt, AttemptOutcome, Credential, Endpoints, Error, ExposeSecret, Host, IdToken, Impersonate,
+    Impersonates, Kind, Look, Outcome, Passed, ProfileName, Project, Saw, Scopes, Secret, Skip, SkipReason,
+    Token, TokenGuard, looks_like_credential, quoted, redact,
 };
 #[cfg(feature = "dynamic")]
 pub use ee_auth_dynamic as dynamic;

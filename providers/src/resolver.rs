@@ -8,10 +8,11 @@ use ee_auth_cache::{DiskCache, KeyringCache};
 use ee_auth_config::PluginHost;
 use ee_auth_config::{CacheStore, Config, Flags, ProviderConfig};
 use ee_auth_core::{
-    Attempt, Chain, Credential, Error, Exchange, Host, Member, OptionType, OptionValue, Options, Passed,
-    Project, Resolution, Search, Secret, Settings, TokenStore,
+    Attempt, AttemptOutcome, Chain, Credential, Error, Exchange, Host, Member, OptionType, OptionValue,
+    Options, Passed, Project, Resolution, Search, Secret, Settings, TokenStore,
 };
 
+use crate::impersonation::Impersonation;
 use crate::login::{self, Login};
 use crate::{kinds, profile, project};
 
@@ -90,6 +91,14 @@ impl Resolver {
     #[must_use]
     pub fn scopes(mut self, scopes: impl Into<String>) -> Self {
         self.flags.scopes = Some(scopes.into());
+        self
+    }
+
+    /// Makes the resolved credential impersonate a service account: its e-mail, after those of its delegates, separated by
+    /// commas. `none` turns off what the configuration and the variables of gcloud and terraform say.
+    #[must_use]
+    pub fn impersonate(mut self, account: impl Into<String>) -> Self {
+        self.flags.impersonate = Some(account.into());
         self
     }
 
@@ -207,11 +216,30 @@ impl Resolver {
         let settings = Settings { passed: self.passed.clone(), ..config.settings() };
         let search =
             Search::new(self.host.clone(), settings.clone()).offline(self.offline).with_store(store.clone());
-        let mut resolution = chain.resolve(&search).await;
+        let impersonation = Impersonation::of(&config)?;
+        let of_source = impersonation.as_ref().map(|impersonation| impersonation.source_search(&search));
+        let source = of_source.as_ref().unwrap_or(&search);
+        let mut resolution = chain.resolve(source).await;
         if self.interactive && !self.offline {
-            login::second_pass(&config, &chain, &search, &mut resolution).await;
+            login::second_pass(&config, &chain, source, &mut resolution).await;
         }
-        let Resolution { attempts, result } = resolution;
+        let Resolution { mut attempts, mut result } = resolution;
+        if let Some(impersonation) = &impersonation {
+            result = match result {
+                Ok((member, found)) => match impersonation.apply(&member, found, &search).await {
+                    Ok(found) => {
+                        for attempt in &mut attempts {
+                            if let AttemptOutcome::Found(origin) = &mut attempt.outcome {
+                                origin.clone_from(&found.origin);
+                            }
+                        }
+                        Ok((member, found))
+                    }
+                    Err(error) => Err(error.with_attempts(&attempts)),
+                },
+                Err(error) => Err(error),
+            };
+        }
         let project = project::resolve(&config, &search, result.as_ref().ok().map(|(_, found)| found));
         let credential = match (&project, result) {
             (_, Err(error)) => Err(error),

@@ -178,6 +178,40 @@ fn a_credential_that_comes_first_is_told() {
     }
 }
 
+#[test]
+fn only_a_login_that_is_stored_creates_a_profile() {
+    let user = json!({ "type": "authorized_user", "client_id": "1-x", "client_secret": "s", "refresh_token": "adc" });
+    let fake = google(Fake::new().with_person([CODE]));
+    fake.set_file("/home/user/.config/gcloud/application_default_credentials.json", user.to_string());
+    let error = resolver(&fake).profile("new").login().mode("appdefault").run().unwrap_err();
+    assert_eq!(error.code(), "invalid.profile");
+    assert!(error.next_step().is_some_and(|hint| hint.contains("--mode notebook")), "{error:?}");
+    // Nor does anybody log in on the way to a token.
+    let error = resolver(&fake).profile("new").interactive(true).resolve().unwrap_err();
+    assert_eq!(error.code(), "invalid.profile");
+    assert!(fake.asked().is_empty() && fake.shown().is_empty() && fake.changes().is_empty());
+    resolver(&fake).profile("new").login().mode("notebook").run().unwrap();
+    assert_eq!(resolver(&fake).profile("new").resolve().unwrap().provider(), "persistent");
+    // A typo is met with the name that was meant.
+    let error = resolver(&fake).profile("nwe").resolve().unwrap_err();
+    assert_eq!(error.message(), "profile `nwe` does not exist; did you mean `new`?");
+}
+
+#[test]
+fn the_second_pass_logs_in_as_the_person_who_impersonates() {
+    let fake = google(Fake::new().with_person([CODE]));
+    fake.set_file(CONFIG, "chain = [\"persistent\", \"notebook\"]");
+    let robot = "robot@my-project.iam.gserviceaccount.com";
+    let resolver = resolver(&fake).impersonate(robot).scopes("earthengine.readonly").interactive(true);
+    let credential = resolver.resolve().unwrap();
+    assert_eq!((credential.provider(), credential.principal().as_deref()), ("notebook", Some(robot)));
+    assert_eq!(credential.impersonates().map(|named| &*named.named_by), Some("--as"));
+    assert_eq!(credential.scopes().to_string(), "earthengine.readonly");
+    // The login is asked for what it needs as the source, not for the scopes of the account.
+    let page: String = fake.shown().iter().map(ToString::to_string).collect();
+    assert!(page.contains("cloud-platform") && !page.contains("earthengine.readonly"), "{page}");
+}
+
 /// What the second pass comes to with this configuration.
 fn second_pass(fake: &Fake, config: &str, interactive: bool) -> Result<String, Error> {
     fake.set_file(CONFIG, config);

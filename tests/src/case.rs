@@ -34,6 +34,8 @@ pub struct Ask {
     pub project: Option<String>,
     /// `--scopes`
     pub scopes: Option<String>,
+    /// `--as`
+    pub impersonate: Option<String>,
     /// The names of providers, separated by commas.
     pub chain: Option<String>,
     /// Whether neither processes nor the network may be used.
@@ -105,6 +107,9 @@ pub struct Expected {
     /// The account's e-mail; `null` where it must not be known.
     #[serde(default, deserialize_with = "given")]
     pub principal: Option<Option<String>>,
+    /// The service account that is impersonated, and after `, ` what names it; `null` where nobody is.
+    #[serde(default, deserialize_with = "given")]
+    pub impersonates: Option<Option<String>>,
     /// The scopes of the credential, in their short spelling.
     pub scopes: Option<Vec<String>>,
     /// The quota project of the credential.

@@ -106,6 +106,7 @@ impl Outcome {
                 profile: ask.profile.clone(),
                 project: ask.project.clone(),
                 scopes: ask.scopes.clone(),
+                impersonate: ask.impersonate.clone(),
                 chain: ask.chain.clone(),
                 ..Flags::default()
             })
@@ -285,6 +286,14 @@ fn compare_credential(credential: &Credential, token: &Token, expect: &Expected,
     if let Some(expected) = &expect.principal {
         if *expected != credential.principal() {
             differs("principal", expected, &credential.principal());
+        }
+    }
+    if let Some(expected) = &expect.impersonates {
+        let actual = credential.impersonates();
+        let actual =
+            actual.map(|impersonates| format!("{}, {}", impersonates.account, impersonates.named_by));
+        if *expected != actual {
+            differs("impersonates", expected, &actual);
         }
     }
     let scopes: Vec<_> = credential.scopes().short_names().map(str::to_owned).collect();

@@ -21,7 +21,15 @@ pub(crate) fn run(resolver: Resolver, options: &Env, output: &Output) -> Result<
     let token = in_use.token_valid_for(Duration::ZERO)?;
     warn_of_conflicting_logins(&resolver, &in_use);
     let project = in_use.credential.project().map(|project| project.id.as_str());
-    let variables = token_variables(token.secret(), project);
+    let mut variables = token_variables(token.secret(), project);
+    if in_use.credential.impersonates().is_some() {
+        // gcloud and terraform would have the account impersonate itself.
+        for name in ["CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT", "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT"] {
+            if variable(&*resolver.host().environment, name).is_some() {
+                variables.insert(name.to_owned(), String::new());
+            }
+        }
+    }
     let left = token.remaining(resolver.host().clock.now()).as_secs() / 60;
     log::info!(
         "the token is valid for {left} minutes and is not refreshed: `ee-auth exec -- CMD` keeps it fresh"

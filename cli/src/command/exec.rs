@@ -17,6 +17,7 @@ pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error>
     in_use.token_valid_for(Duration::ZERO)?;
     let via = options.via.unwrap_or_else(Via::usual);
     let isolation = isolate(&resolver, &in_use, options, via)?;
+    let impersonates = in_use.is_to_impersonate();
     let session = Session::start(in_use.credential, via, &*resolver.host().environment)?;
     let mut variables = session.variables().clone();
     variables.set.extend(isolation.variables());
@@ -24,6 +25,10 @@ pub(crate) fn run(resolver: Resolver, options: &Exec) -> Result<ExitCode, Error>
     let environment = &resolver.host().environment;
     let credentials = credential_variables().filter(|name| environment.variable_os(name).is_some());
     variables.removed.extend(credentials.map(str::to_owned));
+    if impersonates {
+        // The credential has it already: an `ee-auth` that the command runs would have the account impersonate itself.
+        variables.set.insert("EE_AUTH_AS".to_owned(), "none".into());
+    }
     if !variables.removed.is_empty() {
         log::info!(
             "hidden from the command, because they hold or name a credential: {}",
@@ -73,6 +78,8 @@ fn isolate(resolver: &Resolver, in_use: &InUse, options: &Exec, via: Via) -> Res
 fn same_login(in_use: &InUse) -> SameLogin {
     match in_use.credential.kind() {
         _ if in_use.config.scopes.is_some() => SameLogin::None,
+        // A client that reads the login itself does not impersonate with it.
+        _ if in_use.is_to_impersonate() => SameLogin::None,
         "persistent" if in_use.config.profile.is_none() => SameLogin::EarthEngine,
         "gcloud" => SameLogin::ApplicationDefault,
         _ => SameLogin::None,

@@ -102,6 +102,14 @@ fn conclusion(text: &mut String, resolved: &Resolved) {
                 let _ = write!(text, " as {principal}");
             }
             text.push('\n');
+            if let Some(impersonates) = credential.impersonates() {
+                let _ = writeln!(
+                    text,
+                    "Impersonates {} (from {})",
+                    styled(STRONG, &impersonates.account),
+                    impersonates.named_by
+                );
+            }
             for warning in credential.warnings() {
                 let _ = writeln!(text, "{} {warning}", styled(CAREFUL, "warning:"));
             }

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use ee_auth::config::{Config, Flags, OwnProgram};
 use ee_auth::host::{Nobody, variable};
-use ee_auth::{Attempt, Credential, Error, Host, Resolved, Resolver, TokenGuard};
+use ee_auth::{Attempt, Credential, Error, Host, Impersonate, Resolved, Resolver, TokenGuard};
 
 use crate::arguments::{Arguments, Command, Global};
 use crate::output::Output;
@@ -78,6 +78,7 @@ fn flags(global: &Global, host: &Host, output: &Output) -> Flags {
         profile: global.profile.clone(),
         project: global.project.clone(),
         scopes: global.scopes.clone(),
+        impersonate: global.impersonate.clone(),
         plugin_host: OwnProgram::of(host),
         color: output.colors_errors(),
         ..Flags::default()
@@ -104,10 +105,18 @@ impl InUse {
         let Resolved { config, attempts, credential, .. } = resolver.look()?;
         warn_of(&config);
         let credential = credential?;
+        if let Some(impersonates) = credential.impersonates() {
+            log::info!("impersonating {} (from {})", impersonates.account, impersonates.named_by);
+        }
         for warning in credential.warnings() {
             log::warn!("{warning}");
         }
         Ok(Self { credential, config, attempts })
+    }
+
+    /// Returns whether a setting has the credential impersonate a service account.
+    fn is_to_impersonate(&self) -> bool {
+        matches!(&self.config.impersonate, Some(named) if named.value != Impersonate::Nobody)
     }
 
     /// A token that is valid for at least so long, or as long as the server gives one.

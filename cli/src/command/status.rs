@@ -36,6 +36,7 @@ fn status_json(credential: &Credential, info: Option<&TokenInfo>, profile: Optio
         "provider": credential.provider(),
         "kind": credential.kind(),
         "principal": principal,
+        "impersonates": credential.impersonates().map(|impersonates| &impersonates.account),
         "project": credential.project().map(|project| &project.id),
         "scopes": scopes.iter().collect::<Vec<_>>(),
         "quota_project": credential.quota_project(),
@@ -68,6 +69,9 @@ fn text(credential: &Credential, info: Option<&TokenInfo>, profile: Option<&str>
     let unknown = format!("not known {} `ee-auth status --online` asks Google", styled(NEXT, "·"));
     let silent = "not known: the token carries no e-mail".to_owned();
     row("Account", &principal.unwrap_or(if info.is_some() { silent } else { unknown }));
+    if let Some(impersonates) = credential.impersonates() {
+        row("Acts as", &format!("{} (from {})", impersonates.account, impersonates.named_by));
+    }
     row(
         "Project",
         &match credential.project() {

@@ -27,6 +27,7 @@ mod faults;
 mod generated;
 mod google_auth;
 mod id_token;
+mod impersonation;
 mod independent;
 mod login;
 mod logout;

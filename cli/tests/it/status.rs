@@ -8,6 +8,7 @@ const STATUS: &[(&str, &str)] = &[
     ("provider", "string"),
     ("kind", "string"),
     ("principal", "string?"),
+    ("impersonates", "string?"),
     ("project", "string?"),
     ("scopes", "[string]"),
     ("quota_project", "string?"),

@@ -15,6 +15,7 @@ use ee_auth_google::authorization_code::fewer;
 use ee_auth_google::{Content, Document, cloud_sdk, credential, oauth_client};
 
 use crate::client_file::ClientFile;
+use crate::token;
 
 /// How long a person may take.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -149,7 +150,9 @@ impl<'a> Login<'a> {
         let command = Command {
             program: self.program.clone(),
             arguments: self.arguments(client_file.as_ref().map(ClientFile::path)),
-            variables: Variables::Inherit(Vec::new()),
+            variables: Variables::Inherit(
+                token::without_impersonation(&self.request.exchange.settings).into_iter().collect(),
+            ),
             input: None,
             timeout: TIMEOUT,
             output_limit: 0,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ee_auth_core::host::{Command, Output, ProcessError, Variables};
-use ee_auth_core::{BoxFuture, Error, Exchange, Scopes, Secret, Token, TokenSource, redact};
+use ee_auth_core::{BoxFuture, Error, Exchange, Scopes, Secret, Settings, Token, TokenSource, redact};
 use ee_auth_google::access_token::is_bearer_token;
 use serde::Deserialize;
 
@@ -36,6 +36,15 @@ pub(crate) fn unavailable(asked: &Scopes) -> Option<Scopes> {
     (!missing.is_empty()).then_some(missing)
 }
 
+/// Keeps gcloud from impersonating by itself where ee-auth was told whom to impersonate, perhaps by the same variable. Set
+/// and empty, it also outranks gcloud's property `auth/impersonate_service_account`.
+pub(crate) fn without_impersonation(settings: &Settings) -> Option<(OsString, OsString)> {
+    settings
+        .impersonate
+        .as_ref()
+        .map(|_| ("CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT".into(), OsString::new()))
+}
+
 /// Asks gcloud.
 ///
 /// `gcloud config config-helper` is made for other programs to get tokens with: unlike `gcloud auth print-access-token` it
@@ -60,11 +69,13 @@ impl Source {
             // The one that was found, whatever has become gcloud's active account since.
             arguments.push(format!("--account={account}").into());
         }
+        let mut variables = vec![("CLOUDSDK_CORE_DISABLE_PROMPTS".into(), "1".into())];
+        variables.extend(without_impersonation(&exchange.settings));
         let asked_at = exchange.host.clock.now();
         let command = Command {
             program: self.program.clone(),
             arguments,
-            variables: Variables::Inherit(vec![("CLOUDSDK_CORE_DISABLE_PROMPTS".into(), "1".into())]),
+            variables: Variables::Inherit(variables),
             input: None,
             timeout: TIMEOUT,
             output_limit: 1 << 20,

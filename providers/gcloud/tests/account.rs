@@ -98,6 +98,21 @@ fn finding_runs_nothing_and_the_exchange_asks_gcloud() {
     assert_eq!(more[..], [("CLOUDSDK_CORE_DISABLE_PROMPTS".into(), "1".into())]);
 }
 
+/// Whoever asks for impersonation, or for none, means ee-auth's: gcloud would do it a second time, or all the same.
+#[test]
+fn gcloud_does_not_impersonate_beside_ee_auth() {
+    for named in ["none", "robot@p.iam.gserviceaccount.com"] {
+        let fake = machine().with_output(0, helper("gcloud-token", "null"), "");
+        let settings = Settings { impersonate: Some(named.parse().unwrap()), ..Settings::default() };
+        let exchange = Exchange { host: fake.host(), settings };
+        pollster::block_on(found(&fake).source.exchange(&exchange)).unwrap();
+        let Variables::Inherit(more) = &fake.commands()[0].variables else {
+            panic!("gcloud needs its variables")
+        };
+        assert!(more.contains(&("CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT".into(), "".into())), "{more:?}");
+    }
+}
+
 #[test]
 fn gclouds_variables_choose_configuration_and_account() {
     let work = || {

@@ -2,7 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use ee_auth_core::{BoxFuture, Error, Exchange, Found, IdToken, Scopes, Token, TokenKey, TokenSource};
+use ee_auth_core::{
+    BoxFuture, Error, Exchange, Found, IdToken, Impersonates, Scopes, Token, TokenKey, TokenSource,
+};
 
 use crate::iam_refusal;
 use crate::impersonation::{Caller, Impersonation};
@@ -17,6 +19,7 @@ pub fn found(source: Found, impersonation: Impersonation, scopes: Scopes) -> Fou
         format!("{}, standing for {} ({})", source.origin, impersonation.target(), impersonation.place());
     let principal = impersonation.target().to_owned();
     let project = project_of(&principal);
+    let named_by = impersonation.place().to_owned();
     let impersonated = Impersonated {
         source: source.source,
         caller: source.principal,
@@ -25,7 +28,8 @@ pub fn found(source: Found, impersonation: Impersonation, scopes: Scopes) -> Fou
         scopes: scopes.clone(),
     };
     let mut found = Found::new(impersonated, origin);
-    found.principal = Some(principal);
+    found.principal = Some(principal.clone());
+    found.impersonates = Some(Impersonates { account: principal, named_by });
     found.scopes = scopes;
     found.project = project;
     found.warnings = source.warnings;
@@ -125,6 +129,10 @@ impl TokenSource for Impersonated {
                 None => Err(refused),
             }
         })
+    }
+
+    fn service_account(&self) -> Option<&str> {
+        Some(self.impersonation.target())
     }
 
     fn key(&self) -> Option<TokenKey> {

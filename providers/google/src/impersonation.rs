@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use ee_auth_core::host::{Body, Method, Request, Response};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Error, Exchange, Field, IdToken, Scopes, Settings, Token, TokenKey, quoted};
+use ee_auth_core::{
+    Error, Exchange, Field, IdToken, Outcome, Scopes, Settings, Token, TokenKey, quoted, service_account,
+};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,6 +34,8 @@ pub struct Impersonation {
     /// Of `generateAccessToken`.
     address: Url,
     place: String,
+    /// How to do without it, where the credential would work by itself.
+    way_out: Option<String>,
 }
 
 /// Who asks to stand for somebody else.
@@ -50,7 +54,7 @@ impl Impersonation {
     /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where `target` is neither an e-mail nor a number of a service
     /// account.
     pub fn of(target: &str, place: &str, settings: &Settings) -> Result<Self, Error> {
-        let target = account(target).ok_or_else(|| not_an_account(place, target))?;
+        let target = service_account(target).ok_or_else(|| not_an_account(place, target))?;
         let base = settings.endpoints.iam_credentials.as_str().trim_end_matches('/');
         let address = format!("{base}/v1/projects/-/serviceAccounts/{target}:generateAccessToken");
         let address = Url::parse(&address)
@@ -61,6 +65,7 @@ impl Impersonation {
             lifetime: DEFAULT_LIFETIME,
             address,
             place: place.to_owned(),
+            way_out: None,
         })
     }
 
@@ -102,7 +107,8 @@ impl Impersonation {
     {
         for delegate in delegates {
             let delegate = delegate.as_ref();
-            self.delegates.push(account(delegate).ok_or_else(|| not_an_account(&self.place, delegate))?);
+            self.delegates
+                .push(service_account(delegate).ok_or_else(|| not_an_account(&self.place, delegate))?);
         }
         Ok(self)
     }
@@ -122,6 +128,17 @@ impl Impersonation {
             .hint("choose from 1 second to 12 hours; more than 1 hour needs the organisation's permission"));
         }
         Ok(Self { lifetime, ..self })
+    }
+
+    /// The same with how to do without it, which a refusal names beside what would mend it.
+    #[must_use]
+    pub fn with_way_out(self, way_out: impl Into<String>) -> Self {
+        Self { way_out: Some(way_out.into()), ..self }
+    }
+
+    /// The delegates, in order.
+    pub fn delegates(&self) -> &[String] {
+        &self.delegates
     }
 
     /// The e-mail of whom it stands for.
@@ -215,7 +232,16 @@ impl Impersonation {
             .map_err(|error| error.explain(&format!("asking {} for a token", shown(url))))?;
         match response.status {
             200..=299 => Ok(response),
-            _ => Err(iam_refusal::explain(&response, url, caller, &self.target, &self.delegates)),
+            _ => {
+                let error = iam_refusal::explain(&response, url, caller, &self.target, &self.delegates);
+                Err(match (&self.way_out, error.outcome()) {
+                    (Some(way_out), Outcome::Rejected) => {
+                        let hint = error.next_step().unwrap_or_default().to_owned();
+                        error.hint(format!("{hint}; {way_out}"))
+                    }
+                    _ => error,
+                })
+            }
         }
     }
 }
@@ -233,18 +259,6 @@ struct AccessTokenAnswer {
 #[derive(Deserialize)]
 struct IdTokenAnswer {
     token: String,
-}
-
-/// A service account's e-mail or number. Strict, since it becomes a part of an address and of a command to paste.
-fn account(text: &str) -> Option<String> {
-    let text = text.trim();
-    let text = text.strip_prefix(PREFIX).unwrap_or(text);
-    let plain = |part: &str| {
-        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-    };
-    let is_email = text.split_once('@').is_some_and(|(name, domain)| plain(name) && plain(domain));
-    let is_number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    ((is_email || is_number) && text.len() <= 254).then(|| text.to_owned())
 }
 
 fn not_an_account(place: &str, text: &str) -> Error {

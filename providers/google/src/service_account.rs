@@ -221,6 +221,11 @@ impl TokenSource for ServiceAccount {
         })
     }
 
+    fn service_account(&self) -> Option<&str> {
+        // With a subject the tokens are of somebody else.
+        self.subject.is_none().then_some(self.key.email.as_str())
+    }
+
     fn key(&self) -> Option<TokenKey> {
         let mut key = TokenKey::new("service_account");
         key.add("email", &self.key.email)

@@ -17,11 +17,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ee_auth_core::{
-    BoxFuture, Error, Finding, Kind, Member, OptionSpec, OptionType, Options, Provider, Scopes, Search,
-    Settings, Skip,
+    BoxFuture, Error, Finding, Found, Kind, Member, OptionSpec, OptionType, Options, Provider, Scopes,
+    Search, Settings, Skip,
 };
 use ee_auth_google::impersonated;
 use ee_auth_google::impersonation::Impersonation;
+
+/// What `source` is as the service account `email`, by way of `delegates`, as `place` says. The source is to be asked for
+/// [`Scopes::cloud_platform`], the account's tokens for what `search` asks for.
+///
+/// # Errors
+/// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where a name is not a service account's.
+pub fn impersonate(
+    source: Found,
+    email: &str,
+    delegates: &[String],
+    place: &str,
+    way_out: Option<String>,
+    search: &Search,
+) -> Result<Found, Error> {
+    let impersonation = Impersonation::of(email, place, search.settings())?.with_delegates(delegates)?;
+    let impersonation = match way_out {
+        Some(way_out) => impersonation.with_way_out(way_out),
+        None => impersonation,
+    };
+    Ok(impersonated::found(source, impersonation, search.scopes()))
+}
 
 /// How `impersonate` is configured.
 pub const KIND: Kind = Kind {

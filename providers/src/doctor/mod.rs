@@ -27,6 +27,7 @@ mod earth_engine;
 mod examination;
 mod finding;
 mod gcloud;
+mod impersonation;
 mod leftovers;
 mod login;
 mod network;
@@ -77,6 +78,7 @@ pub fn checks() -> &'static [&'static Check] {
     const CHECKS: &[&Check] = &[
         &configuration::CHECK,
         &chain::CHECK,
+        &impersonation::CHECK,
         &project::CHECK,
         &network::CHECK,
         &token::CHECK,

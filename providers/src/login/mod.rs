@@ -17,6 +17,7 @@ use ee_auth_persistent::Persistent;
 pub use report::{LoginReport, UnfinishedLogin};
 
 use crate::Resolver;
+use crate::impersonation::{Impersonation, warning_of_login};
 use crate::login::mode::{Mode, choose};
 use crate::profile;
 use crate::stored::forget_kept;
@@ -132,6 +133,7 @@ impl Login {
         if !self.force {
             if let Some(mut report) = kept(&config, &search, &request).await? {
                 report.warn_of_another(&self.resolver).await;
+                report.warnings.extend(warning_of_login(&config));
                 return Ok(LoginOutcome::Kept(report));
             }
         }
@@ -186,6 +188,7 @@ impl Login {
         };
         let mut report = LoginReport::new(config, search, &request.exchange, mode, settled).await;
         report.warn_of_another(&self.resolver).await;
+        report.warnings.extend(warning_of_login(config));
         Ok(LoginOutcome::LoggedIn(report))
     }
 }
@@ -316,7 +319,12 @@ pub(crate) async fn second_pass(
 }
 
 async fn log_in_for(config: &Config, chain: &Chain, search: &Search) -> Result<(Member, Found), Error> {
-    let request = request(config, search, search.scopes())?;
+    // A login that is to impersonate is asked for what it needs as a login; the scopes that were asked for are the account's.
+    let scopes = match Impersonation::of(config)? {
+        Some(_) => Scopes::earth_engine(),
+        None => search.scopes(),
+    };
+    let request = request(config, search, scopes)?;
     let of_kind = |kind: &str| chain.members().iter().find(|member| member.provider.kind().name == kind);
     let chosen = choose(config, &request, |kind| of_kind(kind).is_some())?;
     let member = of_kind(chosen.provider.kind().name)

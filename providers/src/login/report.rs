@@ -71,6 +71,8 @@ impl LoginReport {
 
     /// Warns where the chain comes to another credential than this one.
     pub(super) async fn warn_of_another(&mut self, resolver: &Resolver) {
+        // Which credential commands impersonate with is what matters here.
+        let resolver = resolver.clone().impersonate("none");
         let warning = match resolver.look_async().await.and_then(|resolved| resolved.credential) {
             Ok(winner) if winner.origin() == self.origin => return,
             Ok(winner) => format!(

@@ -47,6 +47,7 @@ fn of_another(content: &str) -> Entry {
 pub(crate) fn cases() -> Vec<Case> {
     let mut all = configuration();
     all.extend(chain());
+    all.extend(impersonation());
     all.extend(project());
     all.extend(asked());
     all.extend(earth_engine());
@@ -121,6 +122,14 @@ fn chain() -> Vec<Case> {
         ),
         Case { offline: true, ..case("chain.not_probed", metadata, "without --offline") },
         case("chain.attention", gcloud, "do what it says"),
+    ]
+}
+
+fn impersonation() -> Vec<Case> {
+    let machine = |name| logged_in().with_variable(name, "robot@my-project.iam.gserviceaccount.com");
+    vec![
+        case("impersonation.on", machine("EE_AUTH_AS"), "--as none"),
+        case("impersonation.on", machine("CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT"), "--as none"),
     ]
 }
 

@@ -182,6 +182,7 @@ fn what_is_named_on_the_command_line_shows_no_secret() {
     let [key_file, pem_file] =
         [("key.json", key), ("key.pem", pem)].map(|(name, text)| all.machine.write(name, text));
     let (key_file, pem_file) = (key_file.to_str().expect("UTF-8"), pem_file.to_str().expect("UTF-8"));
+    let json = all.key.clone();
     let place = all.place("arguments", None, |machine| machine);
     let mut runs = Vec::new();
     for line in [
@@ -192,6 +193,8 @@ fn what_is_named_on_the_command_line_shows_no_secret() {
         &["token", "--project", &token],
         &["token", "--profile", &token],
         &["token", "--scopes", &token],
+        &["token", "--as", &token],
+        &["token", "--as", &json],
     ] {
         for level in LEVELS {
             runs.push((&place, line.to_vec(), level));
