@@ -11,7 +11,15 @@ fn expected(fault: &str) -> Option<i32> {
     match fault {
         "hang" => None,
         "delay" | "drip" | "no-refresh-token" | "text-expiry" | "float-expiry" | "wrong-state" => Some(0),
-        "408" | "429" | "500" | "502" | "503" | "504" | "server_error" | "temporarily_unavailable" => Some(6),
+        "408"
+        | "429"
+        | "500"
+        | "502"
+        | "503"
+        | "504"
+        | "server_error"
+        | "temporarily_unavailable"
+        | "rate_limit_exceeded" => Some(6),
         "reset" | "close" | "truncated" | "redirect" | "html" | "empty" | "not-json" | "nested" | "big"
         | "gzip-bomb" => Some(6),
         "no-token" | "empty-token" | "number-token" | "newline-token" | "wrong-token-type" => Some(6),
@@ -69,7 +77,7 @@ fn check(fault: &str, robot: bool, status: i32) {
     // What may pass is tried four times in all, everything else once.
     let passes =
         matches!(fault, "408" | "429" | "500" | "502" | "503" | "504" | "reset" | "close" | "truncated")
-            || matches!(fault, "server_error" | "temporarily_unavailable");
+            || matches!(fault, "server_error" | "temporarily_unavailable" | "rate_limit_exceeded");
     assert_eq!(attempts, if passes { 4 } else { 1 }, "{rule}: {output}");
 }
 
