@@ -4,8 +4,10 @@ mod arguments;
 mod command;
 mod logger;
 mod output;
+mod panics;
 
 use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -54,6 +56,8 @@ fn misplaced_credential() -> Error {
 }
 
 fn main() -> ExitCode {
+    ee_auth_host::disable_core_dumps();
+    panics::report();
     let host = ee_auth_host::system();
     let words: Vec<_> = std::env::args_os().collect();
     if let [_, command, path, pin] = &words[..] {
@@ -72,8 +76,10 @@ fn main() -> ExitCode {
     if let Err(error) = logger::start(&arguments.global, &host, &output) {
         return output.fail(&error);
     }
-    match command::run(arguments, host, &output) {
-        Ok(status) => status,
-        Err(error) => output.fail(&error),
+    // What a panic left half done is not used any more: the hook has reported it, and this process ends.
+    match panic::catch_unwind(AssertUnwindSafe(|| command::run(arguments, host, &output))) {
+        Ok(Ok(status)) => status,
+        Ok(Err(error)) => output.fail(&error),
+        Err(_) => ExitCode::from(Outcome::Internal.exit_status()),
     }
 }

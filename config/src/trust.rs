@@ -63,7 +63,7 @@ pub fn trust(host: &Host, path: &Path) -> Result<Trusted, Error> {
         .hint("what it names in there could be replaced: copy it to a directory that only you can write"));
     }
     let sha256 = sha256(&read.bytes);
-    let trusted_at = humantime::format_rfc3339_seconds(host.clock.now()).to_string();
+    let trusted_at = ee_auth_core::time::rfc3339(host.clock.now());
     let key = key(&path)?.to_owned();
     change(host, |files| {
         files.insert(key.clone(), json!({"sha256": sha256, "trusted_at": trusted_at}));

@@ -296,7 +296,10 @@ impl Credential {
         *slot = Some((generation, flight.clone()));
         drop(slot);
         let task = Task { shared: self.0.clone(), flight: flight.clone(), least };
-        tasks.spawn(Box::pin(task.run()));
+        match tasks.start() {
+            Ok(()) => tasks.spawn(Box::pin(task.run())),
+            Err(error) => task.end(Err(Error::system("starting the thread that exchanges tokens", &error))),
+        }
         flight
     }
 }

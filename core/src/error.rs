@@ -3,10 +3,11 @@
 mod code;
 mod kind;
 
-use std::fmt;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use crate::chain::Attempt;
+use crate::host::shortage;
 
 pub use code::{Code, Detail, NotACode};
 pub use kind::ErrorKind;
@@ -81,6 +82,16 @@ impl Error {
     /// Makes an error of [`ErrorKind::Internal`].
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Internal, "", message)
+    }
+
+    /// Returns an [`ErrorKind::Internal`]: the system refused something while `doing` was under way. Its help says what to do where
+    /// the system has run out of descriptors, threads or memory.
+    pub fn system(doing: &str, error: &io::Error) -> Self {
+        let failed = Self::internal(format!("{doing}: {error}"));
+        match shortage(error) {
+            Some(help) => failed.with_help(help),
+            None => failed,
+        }
     }
 
     /// Returns the same error with what to do next; replaces earlier help.

@@ -40,7 +40,7 @@ impl fmt::Debug for IdToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdToken")
             .field("audience", &self.audience)
-            .field("expires_at", &humantime::format_rfc3339_seconds(self.expires_at).to_string())
+            .field("expires_at", &crate::time::rfc3339(self.expires_at))
             .finish_non_exhaustive()
     }
 }

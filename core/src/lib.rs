@@ -33,8 +33,10 @@ mod token;
 mod trusted_hosts;
 
 pub mod host;
+pub mod json;
 pub mod proxy;
 pub mod retry;
+pub mod time;
 
 pub use chain::{Attempt, AttemptOutcome, Chain, Expectation, Member, Resolution};
 pub use credential::Credential;

@@ -105,7 +105,7 @@ impl Token {
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Token")
-            .field("expires_at", &humantime::format_rfc3339_seconds(self.expires_at).to_string())
+            .field("expires_at", &crate::time::rfc3339(self.expires_at))
             .field("scopes", &self.scopes)
             .finish_non_exhaustive()
     }

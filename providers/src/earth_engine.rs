@@ -2,7 +2,8 @@
 
 use ee_auth_core::host::{Body, Method, Request, Response};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Credential, Error, Token, redact};
+use ee_auth_core::{Credential, Error, Token, json, redact};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The expression for the sum of two numbers, in Earth Engine's serialized form.
@@ -54,12 +55,17 @@ pub async fn compute_async(credential: &Credential, expression: &Value) -> Resul
     if response.status != 200 {
         return Err(refusal(&response, &project.id, base, credential.principal().as_deref()));
     }
-    let mut answer: serde_json::Map<String, Value> =
-        serde_json::from_slice(&response.body).map_err(|_| {
-            Error::unavailable("malformed", "Earth Engine answered, but not with a JSON object")
-                .hint("a proxy or login page of the network may stand between here and Google")
-        })?;
-    Ok(answer.remove("result").unwrap_or_default())
+    let answer: Answer = json::object(&response.body).map_err(|_| {
+        Error::unavailable("malformed", "Earth Engine answered, but not with the JSON of a result")
+            .hint("a proxy or login page of the network may stand between here and Google")
+    })?;
+    Ok(answer.result)
+}
+
+/// A successful answer of `value:compute`.
+#[derive(Deserialize)]
+struct Answer {
+    result: Value,
 }
 
 async fn ask(
@@ -81,10 +87,10 @@ async fn ask(
 /// What it means when Earth Engine does not answer: where most people are stuck.
 fn refusal(response: &Response, project: &str, base: &str, principal: Option<&str>) -> Error {
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let message = redact(json["error"]["message"].as_str().unwrap_or_default());
-    let reason = json["error"]["details"]
-        .as_array()
-        .and_then(|details| details.iter().find_map(|detail| detail["reason"].as_str()))
+    let message = redact(json.pointer("/error/message").and_then(Value::as_str).unwrap_or_default());
+    let details = json.pointer("/error/details").and_then(Value::as_array);
+    let reason = details
+        .and_then(|details| details.iter().find_map(|detail| detail.get("reason")?.as_str()))
         .unwrap_or_default();
     let said = format!("{base} answered {}: {message}", response.status);
     if let Some(unavailable) = response.unavailable(base) {

@@ -34,18 +34,19 @@ pub mod stored;
 
 pub use ee_auth_cache as cache;
 pub use ee_auth_config as config;
-pub use ee_auth_core::host;
 pub use ee_auth_core::{
     Attempt, AttemptOutcome, Credential, Endpoints, Error, ExposeSecret, Host, IdToken, Impersonate,
     Impersonates, Kind, Look, Outcome, Passed, ProfileName, Project, Saw, Scopes, Secret, Skip, SkipReason,
     Token, TokenGuard, looks_like_credential, quoted, redact,
 };
+pub use ee_auth_core::{host, time};
 #[cfg(feature = "dynamic")]
 pub use ee_auth_dynamic as dynamic;
 #[cfg(feature = "environment")]
 pub use ee_auth_environment::names as credential_variables;
 #[cfg(any(feature = "gcp_auth", feature = "google_cloud_auth", feature = "object_store"))]
 pub use ee_auth_gcp_auth as adapters;
+pub use ee_auth_host::disable_core_dumps;
 pub use login::{Login, LoginOutcome, LoginReport, UnfinishedLogin};
 pub use registry::kinds;
 pub use resolver::{Resolved, Resolver};

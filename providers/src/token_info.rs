@@ -2,7 +2,7 @@
 
 use ee_auth_core::host::{Body, Method, Request};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Credential, Error, Outcome, Scopes};
+use ee_auth_core::{Credential, Error, Outcome, Scopes, json};
 use serde::Deserialize;
 
 /// Whose a token is and what it may do, as Google's tokeninfo endpoint says.
@@ -60,7 +60,7 @@ async fn ask(credential: &Credential, token: &str) -> Result<TokenInfo, Error> {
             .hint("`ee-auth explain` shows where the credential comes from"));
         }
     }
-    let answer: Answer = serde_json::from_slice(&response.body).map_err(|_| {
+    let answer: Answer = json::object(&response.body).map_err(|_| {
         Error::unavailable("malformed", format!("{url} answered, but not with a token's description"))
             .hint("a proxy or login page of the network may stand between here and Google")
     })?;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ee_auth::time::rfc3339;
 use ee_auth::{Credential, Error, Resolver, TokenInfo, token_info};
 use serde_json::{Value, json};
 
@@ -44,7 +45,7 @@ fn status_json(credential: &Credential, info: Option<&TokenInfo>, profile: Optio
         "origin": credential.origin(),
         "token": {
             "cached": held.as_ref().is_some_and(|token| token.was_cached()),
-            "expires_at": held.map(|token| humantime::format_rfc3339_seconds(token.expires_at()).to_string()),
+            "expires_at": held.map(|token| rfc3339(token.expires_at())),
         },
         "profile": profile,
     })
@@ -95,10 +96,7 @@ fn text(credential: &Credential, info: Option<&TokenInfo>, profile: Option<&str>
         },
     );
     if let Some(token) = held {
-        row(
-            "Token",
-            &format!("kept; it expires at {}", humantime::format_rfc3339_seconds(token.expires_at())),
-        );
+        row("Token", &format!("kept; it expires at {}", rfc3339(token.expires_at())));
     }
     if let Some(profile) = profile {
         row("Profile", profile);

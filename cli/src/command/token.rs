@@ -1,5 +1,6 @@
 //! `ee-auth token`
 
+use ee_auth::time::rfc3339;
 use ee_auth::{Credential, Error, Resolver, TokenGuard};
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ fn id_token(credential: &Credential, audience: &str, output: &Output) -> Result<
     let json = || {
         json!({
             "id_token": token.secret(),
-            "expires_at": humantime::format_rfc3339_seconds(token.expires_at()).to_string(),
+            "expires_at": rfc3339(token.expires_at()),
             "audience": token.audience(),
             "principal": credential.principal(),
             "provider": credential.provider(),
@@ -58,7 +59,7 @@ fn token_json(credential: &Credential, token: &TokenGuard<'_>, expires_in: u64) 
     json!({
         "access_token": token.secret(),
         "token_type": "Bearer",
-        "expires_at": humantime::format_rfc3339_seconds(token.expires_at()).to_string(),
+        "expires_at": rfc3339(token.expires_at()),
         "expires_in": expires_in,
         "scopes": scopes.iter().collect::<Vec<_>>(),
         "project": credential.project().map(|project| &project.id),

@@ -54,7 +54,13 @@ fn revoke_takes_it_back_everywhere() {
 #[test]
 fn what_could_not_be_revoked_is_kept() {
     let machine = Machine::with_google().with_login();
-    for (rule, status) in [("revoke=503", 6), ("revoke=html", 0), ("revoke=403", 6)] {
+    for (rule, status) in [
+        ("revoke=503", 6),
+        ("revoke=html", 0),
+        ("revoke=body", 0),
+        ("revoke=403", 6),
+        ("revoke=error-body", 6),
+    ] {
         let machine = Machine::with_google().with_login();
         machine.google().fail(rule.parse().expect("a fault"));
         let output = machine.run(["logout", "--revoke"]).expect(status);

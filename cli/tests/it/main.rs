@@ -29,6 +29,7 @@ mod google_auth;
 mod id_token;
 mod impersonation;
 mod independent;
+mod limits;
 mod login;
 mod logout;
 mod plugin;

@@ -211,7 +211,8 @@ pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Output {
     let status = child.wait().expect("it has ended");
     let status = status.code().or_else(|| Some(128 + status.signal()?)).expect("a status or a signal");
     let output = Output { command: format!("{command:?}"), status, stdout, stderr };
-    assert!(!output.stderr.contains("panicked at") && status != 101, "{output}");
+    let panicked = ["panicked at", "ee-auth has a bug"].iter().any(|mark| output.stderr.contains(mark));
+    assert!(!panicked && status != 101, "{output}");
     output
 }
 

@@ -305,6 +305,8 @@ pub enum HttpErrorKind {
     ProxyRefused,
     /// A proxy could not do what it was asked, for now.
     ProxyFailed,
+    /// The system has run out of something that sending takes, as [`shortage`](super::shortage) tells: nothing was sent.
+    Shortage,
 }
 
 /// A request that got no answer.
@@ -357,11 +359,13 @@ impl HttpError {
             HttpErrorKind::ProxyRefused | HttpErrorKind::ProxyFailed => {
                 ("proxy", "ask who runs the proxy, or add the host to NO_PROXY if it can be reached without")
             }
+            HttpErrorKind::Shortage => ("", "end other programs"),
         };
         let hint = self.help.as_deref().unwrap_or(hint);
         match self.kind {
             // What is wrong is on this machine, whatever was asked for.
             HttpErrorKind::ProxyVariable => Error::invalid(detail, self.message.clone()).hint(hint),
+            HttpErrorKind::Shortage => Error::internal(format!("{doing}: {}", self.message)).hint(hint),
             _ => Error::unavailable(detail, format!("{doing}: {}", self.message)).hint(hint),
         }
     }

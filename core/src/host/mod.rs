@@ -13,6 +13,7 @@ mod loopback;
 mod path_guard;
 mod person;
 mod processes;
+mod shortage;
 mod update;
 
 use std::fmt;
@@ -34,6 +35,7 @@ pub use loopback::{Loopback, Page, Visit, Visits};
 pub use path_guard::{PathGuard, PathRisk};
 pub use person::{Nobody, Person, Presence};
 pub use processes::{Command, Conversation, Output, ProcessError, Processes, Reply, Variables};
+pub use shortage::shortage;
 pub use update::{Edit, LOCK_TIMEOUT, LockedFile, UpdateError, is_unfinished};
 
 /// A future that any executor can poll, on any thread.
@@ -42,6 +44,15 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Runs futures to their end beside whoever asked for them: the one private thread on which exchanges happen, so that
 /// dropping a caller loses nothing.
 pub trait Tasks: Send + Sync {
+    /// Starts the thread, unless it runs already. [`Tasks::spawn`] does that by itself; a caller that asks first can say why it
+    /// cannot be started.
+    ///
+    /// # Errors
+    /// The system's.
+    fn start(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Starts `task` and returns at once. The thread is started by the first call.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 

@@ -28,15 +28,6 @@ pub(crate) fn take_streams() -> io::Result<(File, File)> {
     Ok((input.into(), output.into()))
 }
 
-/// A crash of the library leaves no image of this process behind, which has secrets in it.
-pub(crate) fn leave_no_core() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, Rlimit, setrlimit};
-        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-    }
-}
-
 /// Ends the process at once: no function that the library registered for the end of the process runs, nor does a destructor.
 pub(crate) fn end(status: i32) -> ! {
     #[cfg(unix)]

@@ -35,7 +35,6 @@ pub fn serve(host: &Host, path: &Path, pin: &str) -> ! {
         Ok(streams) => streams,
         Err(_) => process::end(1),
     };
-    process::leave_no_core();
     let mut input = BufReader::new(input);
     let mut line = Zeroizing::new(String::new());
     let request = match input.read_line(&mut line).map(|_| serde_json::from_str::<Request>(&line)) {

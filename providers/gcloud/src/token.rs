@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ee_auth_core::host::{Command, Output, ProcessError, Variables};
-use ee_auth_core::{BoxFuture, Error, Exchange, Scopes, Secret, Settings, Token, TokenSource, redact};
+use ee_auth_core::time::{later, rfc3339};
+use ee_auth_core::{BoxFuture, Error, Exchange, Scopes, Secret, Settings, Token, TokenSource, json, redact};
 use ee_auth_google::access_token::is_bearer_token;
 use serde::Deserialize;
 
@@ -93,21 +94,18 @@ impl Source {
                 .hint("see what `gcloud config config-helper --format=json` says; `gcloud components update` may mend it")
         };
         let answer: Answer =
-            serde_json::from_slice(&output.stdout).map_err(|_| malformed("not with the JSON of a token"))?;
+            json::object(&output.stdout).map_err(|_| malformed("not with the JSON of a token"))?;
         let token = answer.credential.access_token.filter(|token| is_bearer_token(token));
         let token = token.ok_or_else(|| malformed("without an access token"))?;
         let expires_at = match &answer.credential.token_expiry {
-            None => asked_at + UNKNOWN_LIFETIME,
+            None => later(asked_at, UNKNOWN_LIFETIME),
             Some(text) => humantime::parse_rfc3339(text)
                 .map_err(|_| malformed("with an expiry that is no RFC 3339 time"))?,
         };
         if expires_at <= asked_at {
             return Err(Error::unavailable(
                 "expired",
-                format!(
-                    "gcloud gave a token that expired at {}",
-                    humantime::format_rfc3339_seconds(expires_at)
-                ),
+                format!("gcloud gave a token that expired at {}", rfc3339(expires_at)),
             )
             .hint("see whether the clock of this machine is right, and run it again"));
         }

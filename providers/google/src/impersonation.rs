@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use ee_auth_core::host::{Body, Method, Request, Response};
 use ee_auth_core::retry::{self, Repeat};
 use ee_auth_core::{
-    Error, Exchange, Field, IdToken, Outcome, Scopes, Settings, Token, TokenKey, quoted, service_account,
+    Error, Exchange, Field, IdToken, Outcome, Scopes, Settings, Token, TokenKey, json, quoted, service_account,
 };
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -178,8 +178,8 @@ impl Impersonation {
             "lifetime": format!("{}s", self.lifetime.as_secs()),
         });
         let response = self.post(exchange, &self.address, caller, &body).await?;
-        let answer: AccessTokenAnswer = serde_json::from_slice(&response.body)
-            .map_err(|_| malformed(&self.address, "not with a token's JSON"))?;
+        let answer: AccessTokenAnswer =
+            json::object(&response.body).map_err(|_| malformed(&self.address, "not with a token's JSON"))?;
         if !is_bearer_token(&answer.access_token) {
             return Err(malformed(&self.address, "with an access token that is damaged"));
         }
@@ -207,8 +207,8 @@ impl Impersonation {
         let asked_at = exchange.host.clock.now();
         let body = json!({ "delegates": self.delegate_names(), "audience": audience, "includeEmail": true });
         let response = self.post(exchange, &url, caller, &body).await?;
-        let answer: IdTokenAnswer = serde_json::from_slice(&response.body)
-            .map_err(|_| malformed(&url, "not with an ID token's JSON"))?;
+        let answer: IdTokenAnswer =
+            json::object(&response.body).map_err(|_| malformed(&url, "not with an ID token's JSON"))?;
         id_token::read(answer.token, audience, asked_at, response.date, &url)
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ee_auth_core::host::{HttpError, HttpErrorKind, Method, Request, Response};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Error, Exchange, Search, Token, redact};
+use ee_auth_core::{Error, Exchange, Search, Token, json, redact};
 use serde::Deserialize;
 use url::Url;
 
@@ -89,7 +89,7 @@ impl MetadataServer {
     /// As [`MetadataServer::get`].
     pub fn read_account(&self, response: Response) -> Result<Option<Account>, Error> {
         let Some(response) = self.read(response)? else { return Ok(None) };
-        serde_json::from_slice(&response.body).map(Some).map_err(|_| self.malformed("with no account's JSON"))
+        json::object(&response.body).map(Some).map_err(|_| self.malformed("with no account's JSON"))
     }
 
     /// A token of the default account from `url`; `None` where there is no account.

@@ -2,8 +2,8 @@
 
 use ee_auth_core::host::{Body, Method, Request};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Error, Exchange, ExposeSecret, Secret};
-use serde_json::Value;
+use ee_auth_core::{Error, Exchange, ExposeSecret, Secret, json};
+use serde::Deserialize;
 
 use crate::token_endpoint::shown;
 
@@ -21,15 +21,21 @@ pub async fn revoke(exchange: &Exchange, refresh_token: &Secret) -> Result<bool,
     let response = retry::send(&exchange.host, request, Repeat::Safe)
         .await
         .map_err(|error| error.explain(&format!("asking {} to revoke the login", shown(&url))))?;
-    let error = serde_json::from_slice::<Value>(&response.body).unwrap_or_default();
-    let error = error.get("error").cloned().unwrap_or_default();
-    match (response.status, error.as_str()) {
-        (200..=299, _) => Ok(true),
-        (400, Some("invalid_token")) => Ok(false),
-        (status, _) => Err(Error::unavailable(
+    let refused = || json::object::<Refusal>(&response.body).ok();
+    match response.status {
+        // Whatever the body: RFC 7009, section 2.2.
+        200..=299 => Ok(true),
+        400 if refused().is_some_and(|refusal| refusal.error == "invalid_token") => Ok(false),
+        status => Err(Error::unavailable(
             "status",
             format!("{} answered {status}, so the login was not revoked", shown(&url)),
         )
         .hint("try again in a minute, or remove the access at https://myaccount.google.com/permissions")),
     }
+}
+
+/// RFC 6749, section 5.2.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
 }

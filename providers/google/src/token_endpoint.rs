@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ee_auth_core::host::{Body, Method, Request, Response};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Error, Exchange, IdToken, Scopes, Secret, Token};
+use ee_auth_core::{Error, Exchange, IdToken, Scopes, Secret, Token, json};
 use serde::Deserialize;
 use url::Url;
 
@@ -76,7 +76,7 @@ pub async fn post_for_id_token(
     let request = Request::new(Method::Post, url.clone()).with_body(form);
     let response = answer(exchange, request, Repeat::Safe, asker).await?;
     let answer: Answer =
-        serde_json::from_slice(&response.body).map_err(|_| malformed(url, "not with an ID token's JSON"))?;
+        json::object(&response.body).map_err(|_| malformed(url, "not with an ID token's JSON"))?;
     id_token::read(answer.id_token, audience, asked_at, response.date, url)
 }
 
@@ -105,7 +105,7 @@ async fn answer(
 /// or of something between here and there.
 pub fn read(body: &[u8], url: &Url, asked_at: SystemTime) -> Result<Granted, Error> {
     let malformed = |what| malformed(url, what);
-    let answer: Answer = match serde_json::from_slice(body) {
+    let answer: Answer = match json::object(body) {
         Ok(answer) => answer,
         Err(_) if body.trim_ascii().is_empty() => return Err(malformed("with nothing")),
         Err(_) if body.trim_ascii_start().starts_with(b"<") => return Err(malformed("with a web page")),

@@ -7,6 +7,8 @@ use std::io;
 use std::io::ErrorKind;
 use std::process::{Command, ExitCode, ExitStatus};
 
+use ee_auth_core::host::shortage;
+
 #[cfg(target_os = "linux")]
 mod hidden;
 #[cfg(unix)]
@@ -72,7 +74,8 @@ pub fn run_attached(
     match run(command.envs(set), hidden) {
         Ok((status, interrupted)) => Ended { status: shell_status(status), interrupted },
         Err(error) => {
-            log::error!("{} could not be run: {error}", std::path::Path::new(program).display());
+            let help = shortage(&error).map(|help| format!("; {help}")).unwrap_or_default();
+            log::error!("{} could not be run: {error}{help}", std::path::Path::new(program).display());
             let status = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
             Ended { status, interrupted: false }
         }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,6 +17,7 @@ use ee_auth_core::host::Request;
 use ee_auth_core::proxy::{self, Proxy, ProxyFault, ProxyScheme};
 use hyper::Uri;
 use hyper::rt::ReadBufCursor;
+use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::{Connected, Connection, HttpConnector};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -29,6 +30,7 @@ use zeroize::Zeroizing;
 
 use crate::environment::SystemEnvironment;
 use crate::http::USER_AGENT;
+use crate::tasks;
 
 /// The most bytes of a proxy's answer to `CONNECT`.
 const MAX_HEAD: usize = 16 << 10;
@@ -209,7 +211,7 @@ impl Connector {
             .path_and_query("/")
             .build()
             .map_err(|error| ConnectError::Tcp(error.into()))?;
-        let mut connector = HttpConnector::new();
+        let mut connector = HttpConnector::new_with_resolver(Names);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(self.timeout));
         match connector.call(uri).await {
@@ -395,9 +397,32 @@ async fn socks4(stream: &mut Stream, proxy: &Proxy, host: &str, port: u16) -> Re
     }
 }
 
+/// What the system knows of a name, asked on a thread of ours: tokio panics where it can start none.
+async fn addresses(name: String, port: u16) -> io::Result<std::vec::IntoIter<SocketAddr>> {
+    tasks::run_blocking(move || (name.as_str(), port).to_socket_addrs()).await?
+}
+
+/// The system's names, for connections to them.
+#[derive(Clone)]
+struct Names;
+
+impl Service<Name> for Names {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        Box::pin(addresses(name.as_str().to_owned(), 0))
+    }
+}
+
 /// The first address of `host`, IPv4 before IPv6, which fewer proxies can reach.
 async fn resolve(host: &str, port: u16) -> Result<IpAddr, ConnectError> {
-    let found = tokio::net::lookup_host((unbracketed(host), port)).await.map_err(ConnectError::Resolve)?;
+    let found = addresses(unbracketed(host).to_owned(), port).await.map_err(ConnectError::Resolve)?;
     let mut addresses: Vec<_> = found.map(|address| address.ip()).collect();
     addresses.sort_by_key(IpAddr::is_ipv6);
     addresses.first().copied().ok_or_else(|| {

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
-use ee_auth_core::host::{HttpError, HttpErrorKind, Request};
+use ee_auth_core::host::{HttpError, HttpErrorKind, Request, shortage};
 use ee_auth_core::proxy::{Proxy, ProxyScheme};
 use ee_auth_core::redact;
 use hyper::StatusCode;
@@ -21,6 +21,14 @@ pub(crate) fn fail(kind: HttpErrorKind, message: impl Into<String>) -> HttpError
 
 fn fail_with(kind: HttpErrorKind, message: impl Into<String>, help: impl Into<String>) -> HttpError {
     HttpError { kind, message: message.into(), help: Some(help.into()) }
+}
+
+/// A request that was not sent, since the system refused.
+pub(crate) fn unsent(error: &io::Error) -> HttpError {
+    match shortage(error) {
+        Some(help) => fail_with(HttpErrorKind::Shortage, error.to_string(), help),
+        None => fail(HttpErrorKind::Refused, error.to_string()),
+    }
 }
 
 /// Where a request goes and how, as far as an error may say so: never the query, in which a secret may be.
@@ -85,6 +93,10 @@ impl Target {
             return fail_with(HttpErrorKind::Tls, trust.to_string(), tls::trust_help());
         }
         if let Some(connect) = find::<ConnectError>(&causes) {
+            if let Some(help) = find_system(&causes).and_then(shortage) {
+                let message = format!("no connection to {here}{}: {root}", self.via());
+                return fail_with(HttpErrorKind::Shortage, message, help);
+            }
             return match self.route.proxy() {
                 None => self.explain_direct(connect, &causes, &root),
                 Some(proxy) => self.explain_proxied(connect, proxy, &causes, &root),
@@ -367,6 +379,12 @@ fn find<'a, T: StdError + 'static>(causes: &[Cause<'a>]) -> Option<&'a T> {
         Some(rustls::Error::Other(other)) if !cause.is::<T>() => other.0.downcast_ref::<T>(),
         _ => cause.downcast_ref::<T>(),
     })
+}
+
+/// What the system itself said.
+fn find_system<'a>(causes: &[Cause<'a>]) -> Option<&'a io::Error> {
+    let mut errors = causes.iter().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    errors.find(|error| error.raw_os_error().is_some())
 }
 
 /// The innermost cause, in its own words.

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use crate::buffer::{Buffer, Full};
 use crate::connect::{self, Connector, Route};
-use crate::failure::{Target, fail};
+use crate::failure::{Target, fail, unsent};
 use crate::{tasks, tls};
 
 /// The most bytes of an answer's body, after decompression: 1 MiB. A token's has under 10 KiB.
@@ -42,9 +42,7 @@ impl Http for SystemHttp {
     fn send(&self, request: Request) -> BoxFuture<'static, Result<Response, HttpError>> {
         let clients = self.0.clone();
         Box::pin(async move {
-            tasks::run(exchange(clients, request))
-                .await
-                .unwrap_or_else(|error| Err(fail(HttpErrorKind::Refused, error.to_string())))
+            tasks::run(exchange(clients, request)).await.unwrap_or_else(|error| Err(unsent(&error)))
         })
     }
 }

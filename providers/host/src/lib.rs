@@ -26,6 +26,7 @@ mod buffer;
 mod clock;
 mod connect;
 mod conversation;
+mod core_dumps;
 mod ending;
 mod environment;
 mod failure;
@@ -52,6 +53,7 @@ use ee_auth_core::Host;
 use ee_auth_core::host::Person;
 
 pub use attached::{Ended, HiddenFiles, run_attached};
+pub use core_dumps::disable_core_dumps;
 pub use ending::{EndOfProcess, Undo, own_signals};
 pub use notebook::Notebook;
 

@@ -194,6 +194,8 @@ pub(crate) fn start(command: &Command) -> Result<(Child, Group), ProcessError> {
 
 /// Starts a program that goes when this process goes.
 fn spawn(mut process: tokio::process::Command, whole: Whole) -> Result<(Child, Undo), ProcessError> {
+    #[cfg(unix)]
+    crate::core_dumps::restore_for(process.as_std_mut());
     #[cfg(target_os = "linux")]
     if ending::is_watched() {
         // The private thread starts it, and lives as long as the process.

@@ -7,6 +7,7 @@ use std::thread;
 
 use ee_auth_core::host::{BoxFuture, Tasks};
 use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// The one private thread of the process, which runs an async runtime, with the process that it belongs to: a child by fork
@@ -17,12 +18,16 @@ static THREAD: Mutex<Option<(u64, Handle)>> = Mutex::new(None);
 pub(crate) struct PrivateThread;
 
 impl Tasks for PrivateThread {
+    fn start(&self) -> io::Result<()> {
+        handle().map(drop)
+    }
+
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         match handle() {
             // A task that panics ends alone: the runtime catches it.
             Ok(handle) => drop(handle.spawn(task)),
             // Dropping the task tells those who wait for it.
-            Err(error) => log::error!("{error}"),
+            Err(error) => log::error!("the thread for exchanges could not be started: {error}"),
         }
     }
 
@@ -51,13 +56,19 @@ where
 /// The outcome of `work`, which blocks, on a thread of its own. Dropping the future leaves the work running.
 ///
 /// # Errors
-/// As [`run`].
+/// Where the thread cannot be started, which tokio's own threads for this would panic of, or `work` panicked.
 pub(crate) async fn run_blocking<T, F>(work: F) -> io::Result<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    Running(handle()?.spawn_blocking(work)).await
+    let (sender, receiver) = oneshot::channel();
+    let work = move || {
+        // Nobody may be waiting any more.
+        let _ = sender.send(work());
+    };
+    thread::Builder::new().name("ee-auth work".to_owned()).spawn(work)?;
+    receiver.await.map_err(|_| panicked())
 }
 
 /// The runtime on the private thread, which is started if need be.
@@ -69,19 +80,34 @@ fn handle() -> io::Result<Handle> {
             return Ok(handle.clone());
         }
     }
-    let started = Builder::new_current_thread().enable_io().enable_time().build().and_then(|runtime| {
-        let handle = runtime.handle().clone();
-        thread::Builder::new()
-            .name("ee-auth".to_owned())
-            .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
-        Ok(handle)
-    });
-    let handle = started.map_err(|error| {
-        io::Error::other(format!("the thread for exchanges could not be started: {error}"))
-    })?;
+    has_room()?;
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new()
+        .name("ee-auth".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
     log::debug!("the thread for exchanges has started");
     *slot = Some((process, handle.clone()));
     Ok(handle)
+}
+
+/// Whether there are descriptors for the runtime and one request: tokio panics where there is none for its signals, and what comes
+/// later would fail one way or another.
+#[cfg(unix)]
+fn has_room() -> io::Result<()> {
+    use std::os::unix::net::UnixStream;
+    const PAIRS: usize = 4;
+    (0..PAIRS).map(|_| UnixStream::pair()).collect::<io::Result<Vec<_>>>().map(drop)
+}
+
+#[cfg(not(unix))]
+fn has_room() -> io::Result<()> {
+    Ok(())
+}
+
+fn panicked() -> io::Error {
+    // What it panicked with may be anything, a secret included. The panic hook has had it already.
+    io::Error::other("a bug: the work ended in a panic")
 }
 
 /// Work on the private thread.
@@ -92,8 +118,7 @@ impl<T> Future for Running<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let outcome = ready!(Pin::new(&mut self.0).poll(context));
-        // What it panicked with may be anything, a secret included. The panic hook has had it already.
-        Poll::Ready(outcome.map_err(|_| io::Error::other("a bug: the work ended in a panic")))
+        Poll::Ready(outcome.map_err(|_| panicked()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ee_auth_core::host::{Body, Method, Request};
 use ee_auth_core::retry::{self, Repeat};
-use ee_auth_core::{Error, Exchange, ExposeSecret, LoginRequest, OAuthClient, Scopes, Secret, redact};
+use ee_auth_core::{Error, Exchange, ExposeSecret, LoginRequest, OAuthClient, Scopes, Secret, json, redact};
 use ee_auth_google::authorization;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -96,7 +96,7 @@ impl Visit {
         let response = retry::send(&exchange.host, request, Repeat::Safe)
             .await
             .map_err(|error| error.explain(&doing))?;
-        let answer: Option<Answer> = serde_json::from_slice(&response.body).ok();
+        let answer: Option<Answer> = json::object(&response.body).ok();
         let unlike_the_page = |detail| {
             let status = response.status;
             Error::unavailable(detail, format!("{doing}: it answered {status}, and not as Earth Engine's page does"))

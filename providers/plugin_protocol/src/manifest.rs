@@ -45,7 +45,7 @@ impl Manifest {
     /// # Errors
     /// [`Outcome::Protocol`] where a key has the wrong type, `name` or `ops` is missing, or a host is none.
     pub fn parse(json: &[u8]) -> Result<Self, Error> {
-        let raw: Raw = serde_json::from_slice(json).map_err(|error| {
+        let raw: Raw = ee_auth_core::json::object(json).map_err(|error| {
             breach(format!("its manifest is not as it must be, at column {}", error.column()))
         })?;
         Self::from_raw(raw)

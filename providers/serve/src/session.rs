@@ -30,9 +30,7 @@ impl Session {
     /// [`Outcome::Internal`](ee_auth_core::Outcome::Internal) where there is no port or no file to be had.
     pub fn start(credential: Credential, via: Via, environment: &dyn Environment) -> Result<Self, Error> {
         let failed = |error: io::Error| {
-            Error::internal(format!(
-                "the endpoint for the command could not be started on 127.0.0.1: {error}"
-            ))
+            Error::system("the endpoint for the command could not be started on 127.0.0.1", &error)
         };
         let project = credential.project().map(|project| project.id.clone());
         let secret = local_secret();
@@ -91,11 +89,14 @@ impl CredentialFile {
             .hint("set TMPDIR to a directory of your own; `-v` says what is wrong with each"));
         };
         Self::write_in(&directory, content).map_err(|error| {
-            Error::internal(format!(
-                "writing the command's credential file to {} failed: {error}",
-                directory.display()
-            ))
-            .hint("see whether there is room in the directory for temporary files; TMPDIR names another")
+            let doing = format!("writing the command's credential file to {} failed", directory.display());
+            let failed = Error::system(&doing, &error);
+            match failed.next_step() {
+                Some(_) => failed,
+                None => failed.hint(
+                    "see whether there is room in the directory for temporary files; TMPDIR names another",
+                ),
+            }
         })
     }
 

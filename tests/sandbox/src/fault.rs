@@ -12,7 +12,10 @@ use crate::world::ProjectState;
 /// One way of failing. What each does to a request is in [`crate::spoil`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    Status { code: u16, retry_after: Option<u64> },
+    Status {
+        code: u16,
+        retry_after: Option<u64>,
+    },
     OAuth(&'static OAuthError),
     Redirect(Option<String>),
     Reset,
@@ -24,6 +27,11 @@ pub(crate) enum Fault {
     Html,
     Empty,
     NotJson,
+    /// `None` for `[]`.
+    Body {
+        status: u16,
+        text: Option<String>,
+    },
     Nested,
     Big,
     GzipBomb,
@@ -79,6 +87,16 @@ const NAMED: &[(&str, Fault, &str)] = &[
     ("html", Fault::Html, "an HTML page with status 200"),
     ("empty", Fault::Empty, "an empty body with status 200"),
     ("not-json", Fault::NotJson, "status 200 with half a JSON object"),
+    (
+        "body",
+        Fault::Body { status: 200, text: None },
+        "status 200 with JSON that is no object: `[]`; `body:JSON` sets it",
+    ),
+    (
+        "error-body",
+        Fault::Body { status: 403, text: None },
+        "the same with status 403; `error-body:JSON` sets it",
+    ),
     ("nested", Fault::Nested, "status 200 with 100,000 nested arrays"),
     ("big", Fault::Big, "a good answer after 2 MiB of white space"),
     ("gzip-bomb", Fault::GzipBomb, "a good answer after 16 MiB of white space, in a few KiB of gzip"),
@@ -235,6 +253,7 @@ impl Fault {
                 let seconds = argument.parse().map_err(|_| refused("a whole number of seconds"))?;
                 Ok(Self::Status { code, retry_after: Some(seconds) })
             }
+            Self::Body { status, .. } => Ok(Self::Body { status, text: Some(argument.to_owned()) }),
             Self::Delay(_) => seconds().map(Self::Delay),
             Self::Drip(_) => seconds().map(Self::Drip),
             Self::Redirect(_) => match url::Url::parse(argument) {

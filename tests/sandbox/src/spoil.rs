@@ -60,6 +60,10 @@ impl Fault {
             Self::NotJson => {
                 Some(Reply::new(200, "application/json; charset=utf-8", "{\n  \"access_token\": \"ya29."))
             }
+            Self::Body { status, text } => {
+                let text = text.clone().unwrap_or_else(|| "[]".to_owned());
+                Some(Reply::new(*status, "application/json; charset=utf-8", text))
+            }
             Self::Nested => {
                 let nested = "[".repeat(100_000) + &"]".repeat(100_000);
                 Some(Reply::new(200, "application/json; charset=utf-8", nested))

@@ -23,10 +23,8 @@ pub(crate) fn run(host: &Host, options: &Sandbox, output: &Output) -> Result<Exi
         Error::new(Outcome::Usage, "fault", error.to_string())
             .hint("`ee-auth sandbox --list-faults` lists what can fail, and how")
     })?;
-    let google =
-        ee_auth_sandbox::Sandbox::start(Options { faults, ..Options::default() }).map_err(|error| {
-            Error::internal(format!("the sandbox could not be started on 127.0.0.1: {error}"))
-        })?;
+    let google = ee_auth_sandbox::Sandbox::start(Options { faults, ..Options::default() })
+        .map_err(|error| Error::system("the sandbox could not be started on 127.0.0.1", &error))?;
     let home = Home::new(&google, host)?;
     match options.command.split_first() {
         None => tour::run(&google, &home, host, output).map(|()| ExitCode::SUCCESS),

@@ -32,6 +32,7 @@ pub(super) fn run(
     let mut signals = SignalsInfo::<WithOrigin>::new(wanted)?;
     // What came before that ends this process; what comes now, the command.
     own_signals();
+    crate::core_dumps::restore_for(command);
     #[cfg(target_os = "linux")]
     if let Some(hidden) = hidden {
         hidden.hide_from(command);

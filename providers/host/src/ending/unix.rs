@@ -13,7 +13,7 @@ use signal_hook::low_level::emulate_default_handler;
 use super::list;
 use crate::signals::is_ignored;
 
-/// What a person, a supervisor or a terminal that goes away sends. SIGQUIT asks for an image of the process as it is.
+/// What a person, a supervisor or a terminal that goes away sends. SIGQUIT is for whoever wants to see what the process leaves.
 const ENDING: [i32; 3] = [SIGHUP, SIGINT, SIGTERM];
 
 /// Listens from now on; whether a signal has come, which is known as soon as it comes. What is ignored stays so: a program
