@@ -11,9 +11,17 @@ fn expected(fault: &str) -> Option<i32> {
     match fault {
         "hang" => None,
         "delay" | "drip" | "no-refresh-token" | "text-expiry" | "float-expiry" | "wrong-state" => Some(0),
-        "408" | "429" | "500" | "502" | "503" | "504" | "server_error" | "temporarily_unavailable" | "rate_limit_exceeded" => Some(6),
-        "reset" | "close" | "truncated" | "redirect" | "html" | "empty" | "not-json" | "body" | "nested" | "big"
-        | "gzip-bomb" => Some(6),
+        "408"
+        | "429"
+        | "500"
+        | "502"
+        | "503"
+        | "504"
+        | "server_error"
+        | "temporarily_unavailable"
+        | "rate_limit_exceeded" => Some(6),
+        "reset" | "close" | "truncated" | "redirect" | "html" | "empty" | "not-json" | "body" | "nested"
+        | "big" | "gzip-bomb" => Some(6),
         "no-token" | "empty-token" | "number-token" | "newline-token" | "wrong-token-type" => Some(6),
         "no-expiry" | "zero-expiry" | "negative-expiry" | "huge-expiry" => Some(6),
         _ => Some(5),

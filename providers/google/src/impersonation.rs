@@ -6,7 +6,8 @@ use std::time::{Duration, SystemTime};
 use ee_auth_core::host::{Body, Method, Request, Response};
 use ee_auth_core::retry::{self, Repeat};
 use ee_auth_core::{
-    Error, Exchange, Field, IdToken, Outcome, Scopes, Settings, Token, TokenKey, json, quoted, service_account,
+    Error, Exchange, Field, IdToken, Outcome, Scopes, Settings, Token, TokenKey, json, quoted,
+    service_account,
 };
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;

@@ -55,8 +55,8 @@ fn goes_to_a_program() -> bool {
 pub(crate) fn restore_for(command: &mut Command) {
     use std::os::unix::process::CommandExt;
 
-    if let Some(before) = BEFORE.get() {
-        let restore = move || Ok(setrlimit(Resource::Core, before.clone())?);
+    if let Some(before) = BEFORE.get().copied() {
+        let restore = move || Ok(setrlimit(Resource::Core, before)?);
         // SAFETY: between fork and exec it makes one system call, and neither allocates nor takes a lock.
         unsafe { command.pre_exec(restore) };
     }
