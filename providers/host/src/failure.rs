@@ -1,4 +1,4 @@
-//! What hyper, rustls, the system and proxies say when something goes wrong, in words for a person.
+//! What reqwest, hyper, rustls, the system and proxies say when something goes wrong, in words for a person.
 
 use std::error::Error as StdError;
 use std::io;
@@ -7,19 +7,24 @@ use std::time::Duration;
 use ee_auth_core::host::{HttpError, HttpErrorKind, Request, shortage};
 use ee_auth_core::proxy::{Proxy, ProxyScheme};
 use ee_auth_core::redact;
-use hyper::StatusCode;
+use reqwest::StatusCode;
 use rustls::CertificateError;
 use url::Url;
 
-use crate::connect::{ConnectError, Route};
 use crate::http::READ_TIMEOUT;
+use crate::proxy_probe::{ProxyError, probe};
+use crate::route::Route;
 use crate::tls::{self, TrustError};
 
 pub(crate) fn fail(kind: HttpErrorKind, message: impl Into<String>) -> HttpError {
     HttpError { kind, message: message.into(), help: None }
 }
 
-fn fail_with(kind: HttpErrorKind, message: impl Into<String>, help: impl Into<String>) -> HttpError {
+pub(crate) fn fail_with(
+    kind: HttpErrorKind,
+    message: impl Into<String>,
+    help: impl Into<String>,
+) -> HttpError {
     HttpError { kind, message: message.into(), help: Some(help.into()) }
 }
 
@@ -59,7 +64,7 @@ impl Target {
         )
     }
 
-    pub(crate) fn fell_silent(&self) -> HttpError {
+    fn fell_silent(&self) -> HttpError {
         let message = format!(
             "{}{} stopped answering for {}",
             place(&self.url),
@@ -73,44 +78,77 @@ impl Target {
         fail(HttpErrorKind::Malformed, format!("the answer of {} is larger than 1 MiB", place(&self.url)))
     }
 
-    pub(crate) fn not_compressed(&self, error: &io::Error) -> HttpError {
-        let message = format!("the answer of {} could not be decompressed: {error}", place(&self.url));
-        fail(HttpErrorKind::Malformed, message)
-    }
-
     pub(crate) fn redirected(&self, to: Option<&Url>) -> HttpError {
         let to = to.map_or("an address that cannot be read".to_owned(), place);
         let message = format!("{} redirects to {to}; redirects are not followed", place(&self.url));
         fail(HttpErrorKind::Redirected, message)
     }
 
-    /// What kind of failure `error` is, and what to tell a person about it.
-    pub(crate) fn explain(&self, error: &(dyn StdError + 'static)) -> HttpError {
+    /// What kind of failure `error` is, and what to tell a person about it. Asks the proxy where only the proxy knows.
+    pub(crate) async fn explain(&self, error: reqwest::Error) -> HttpError {
+        if let Some(proxy) = self.suspect(&error) {
+            if let Err(fault) = probe(proxy, &self.url, self.connect_timeout).await {
+                return self.explain_proxy(&fault, proxy);
+            }
+        }
+        self.explain_without_proxy(&error)
+    }
+
+    /// The proxy, where the error leaves open whether it is the proxy's.
+    fn suspect(&self, error: &reqwest::Error) -> Option<&Proxy> {
+        let causes: Vec<_> = causes(error).collect();
+        let is_open =
+            error.is_connect() && !error.is_timeout() && find_system(&causes).and_then(shortage).is_none();
+        // Only an `https` proxy has a TLS connection that is not the server's.
+        let is_tls = find::<rustls::Error>(&causes).is_some();
+        self.route.proxy().filter(|proxy| is_open && (proxy.scheme == ProxyScheme::Https || !is_tls))
+    }
+
+    fn explain_without_proxy(&self, error: &reqwest::Error) -> HttpError {
         let here = place(&self.url);
         let causes: Vec<_> = causes(error).collect();
         let root = root(&causes);
-        if let Some(trust) = find::<TrustError>(&causes) {
-            return fail_with(HttpErrorKind::Tls, trust.to_string(), tls::trust_help());
-        }
-        if let Some(connect) = find::<ConnectError>(&causes) {
+        let io_error = causes.iter().find_map(|cause| {
+            let kind = cause.downcast_ref::<io::Error>()?.kind();
+            (kind != io::ErrorKind::Other).then_some(kind)
+        });
+        if error.is_connect() {
+            use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+            // What was connected and broke off can only have been in the TLS handshake.
+            let broke_off = self.url.scheme() == "https"
+                && matches!(io_error, Some(UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe));
             if let Some(help) = find_system(&causes).and_then(shortage) {
                 let message = format!("no connection to {here}{}: {root}", self.via());
                 return fail_with(HttpErrorKind::Shortage, message, help);
             }
             return match self.route.proxy() {
-                None => self.explain_direct(connect, &causes, &root),
-                Some(proxy) => self.explain_proxied(connect, proxy, &causes, &root),
+                _ if error.is_timeout() => self.connect_too_slow(),
+                _ if broke_off || find::<rustls::Error>(&causes).is_some() => {
+                    explain_tls(&causes, &here, &root)
+                }
+                None => fail(HttpErrorKind::Connect, format!("no connection to {here}: {root}")),
+                Some(_) => fail_with(
+                    HttpErrorKind::ProxyFailed,
+                    format!("no connection to {here}{}: {root}", self.via()),
+                    "try again; ask who runs the proxy if it stays",
+                ),
             };
         }
-        let nonsense = causes.iter().any(|cause| {
-            cause.downcast_ref::<io::Error>().is_some_and(|error| {
-                matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
-            })
-        });
+        if error.is_timeout() {
+            return self.fell_silent();
+        }
+        if error.is_builder() {
+            return fail(HttpErrorKind::Refused, format!("the request to {here} cannot be sent: {root}"));
+        }
+        let nonsense = matches!(io_error, Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput));
         match find::<hyper::Error>(&causes) {
             Some(http) if http.is_parse() || nonsense => {
                 fail(HttpErrorKind::Malformed, format!("{here} did not answer as HTTP asks: {root}"))
             }
+            None if error.is_body() || error.is_decode() => fail(
+                HttpErrorKind::Malformed,
+                format!("the answer of {here} could not be decompressed: {root}"),
+            ),
             _ => fail(
                 HttpErrorKind::Interrupted,
                 format!(
@@ -121,43 +159,39 @@ impl Target {
         }
     }
 
-    /// Nothing was sent: there was no connection.
-    fn explain_direct(&self, error: &ConnectError, causes: &[Cause<'_>], root: &str) -> HttpError {
-        let here = place(&self.url);
-        match error {
-            ConnectError::Tls(_) => explain_tls(causes, &here, root),
-            ConnectError::Timeout => {
-                let limit = humantime::format_duration(self.connect_timeout);
-                fail(HttpErrorKind::Connect, format!("{here} did not accept a connection within {limit}"))
-            }
-            _ => fail(HttpErrorKind::Connect, format!("no connection to {here}: {root}")),
+    fn connect_too_slow(&self) -> HttpError {
+        let limit = humantime::format_duration(self.connect_timeout);
+        let message =
+            format!("{}{} did not accept a connection within {limit}", place(&self.url), self.via());
+        match self.route.proxy() {
+            None => fail(HttpErrorKind::Connect, message),
+            Some(proxy) => fail_with(HttpErrorKind::Connect, message, does_it_run(proxy)),
         }
     }
 
-    /// As [`Target::explain_direct`], where a proxy was to make the connection.
-    fn explain_proxied(
-        &self,
-        error: &ConnectError,
-        proxy: &Proxy,
-        causes: &[Cause<'_>],
-        root: &str,
-    ) -> HttpError {
+    /// What a proxy did wrong.
+    fn explain_proxy(&self, error: &ProxyError, proxy: &Proxy) -> HttpError {
         use HttpErrorKind::{Connect, ProxyFailed, ProxyRefused, Tls};
         let here = place(&self.url);
         let variable = &proxy.variable;
-        let runs =
-            format!("see whether the proxy runs at {}; correct {variable}, or unset it", proxy.address());
+        if let ProxyError::Tcp(error) | ProxyError::Resolve(error) = error {
+            if let Some(help) = shortage(error) {
+                let message = format!("no connection to {here}{}: {error}", self.via());
+                return fail_with(HttpErrorKind::Shortage, message, help);
+            }
+        }
         match error {
-            ConnectError::Tls(_) => explain_tls(causes, &here, root),
-            ConnectError::Timeout => {
-                let limit = humantime::format_duration(self.connect_timeout);
-                let message = format!("{here}{} did not accept a connection within {limit}", self.via());
-                fail_with(Connect, message, runs)
-            }
-            ConnectError::Tcp(_) => {
-                fail_with(Connect, format!("no connection to {here}{}: {root}", self.via()), runs)
-            }
-            ConnectError::Resolve(error) => {
+            ProxyError::Timeout => self.connect_too_slow(),
+            ProxyError::Tcp(error) => fail_with(
+                Connect,
+                format!(
+                    "no connection to {here}{}: {}",
+                    self.via(),
+                    root(&causes(error).collect::<Vec<_>>())
+                ),
+                does_it_run(proxy),
+            ),
+            ProxyError::Resolve(error) => {
                 let better = if proxy.scheme == ProxyScheme::Socks4 { "socks4a" } else { "socks5h" };
                 fail_with(
                     Connect,
@@ -171,28 +205,34 @@ impl Target {
                     ),
                 )
             }
-            ConnectError::ProxyTls(_) => match find::<rustls::Error>(causes) {
-                Some(rustls::Error::InvalidCertificate(_)) => {
-                    explain_tls(causes, &format!("the proxy {proxy}"), root)
-                }
-                _ => fail_with(
-                    Tls,
-                    format!("the proxy {proxy} does not speak TLS, as `https://` in {variable} asks: {root}"),
-                    format!(
-                        "write `http://` in {variable}: most proxies are asked by http, for https addresses too"
+            ProxyError::Tls(error) => {
+                let causes: Vec<_> = causes(error).collect();
+                let root = root(&causes);
+                match find::<rustls::Error>(&causes) {
+                    Some(rustls::Error::InvalidCertificate(_) | rustls::Error::Other(_)) => {
+                        explain_tls(&causes, &format!("the proxy {proxy}"), &root)
+                    }
+                    _ => fail_with(
+                        Tls,
+                        format!(
+                            "the proxy {proxy} does not speak TLS, as `https://` in {variable} asks: {root}"
+                        ),
+                        format!(
+                            "write `http://` in {variable}: most proxies are asked by http, for https addresses too"
+                        ),
                     ),
-                ),
-            },
-            ConnectError::ProxyIo(_) => fail_with(
+                }
+            }
+            ProxyError::Io(error) => fail_with(
                 ProxyFailed,
-                format!("the proxy {proxy} closed the connection before {here} was reached: {root}"),
+                format!("the proxy {proxy} closed the connection before {here} was reached: {error}"),
                 format!(
                     "see whether {variable} names the right port and scheme: `http://`, `https://` for a proxy that                      speaks TLS, `socks5h://` for a SOCKS proxy"
                 ),
             ),
-            ConnectError::ProxyProtocol(began) => self.wrong_protocol(proxy, began),
-            ConnectError::ProxyStatus(status, schemes) => self.proxy_answered(proxy, *status, schemes),
-            ConnectError::Socks { said, passes } => fail_with(
+            ProxyError::Protocol(began) => self.wrong_protocol(proxy, began),
+            ProxyError::Status(status, schemes) => self.proxy_answered(proxy, *status, schemes),
+            ProxyError::Socks { said, passes } => fail_with(
                 if *passes { ProxyFailed } else { ProxyRefused },
                 format!("the SOCKS proxy {proxy} makes no connection to {here}: {said}"),
                 match proxy.scheme {
@@ -202,7 +242,7 @@ impl Target {
                     _ => format!("ask who runs the proxy to allow {here}"),
                 },
             ),
-            ConnectError::SocksLogin => fail_with(
+            ProxyError::SocksLogin => fail_with(
                 ProxyRefused,
                 format!(
                     "the SOCKS proxy {proxy} {}",
@@ -213,7 +253,7 @@ impl Target {
                 ),
                 login_help(proxy),
             ),
-            ConnectError::TooLong => fail_with(
+            ProxyError::TooLong => fail_with(
                 ProxyRefused,
                 format!("the name or password for the SOCKS proxy {proxy} has more than 255 bytes"),
                 format!("correct {variable}"),
@@ -297,6 +337,11 @@ impl Target {
     }
 }
 
+fn does_it_run(proxy: &Proxy) -> String {
+    let Proxy { variable, .. } = proxy;
+    format!("see whether the proxy runs at {}; correct {variable}, or unset it", proxy.address())
+}
+
 fn login_help(proxy: &Proxy) -> String {
     let Proxy { variable, scheme, .. } = proxy;
     match proxy.login {
@@ -311,6 +356,9 @@ fn login_help(proxy: &Proxy) -> String {
 fn explain_tls(causes: &[Cause<'_>], here: &str, root: &str) -> HttpError {
     use CertificateError as C;
     let fail = |message: String, help: String| fail_with(HttpErrorKind::Tls, message, help);
+    if let Some(trust) = find::<TrustError>(causes) {
+        return fail(trust.to_string(), tls::trust_help());
+    }
     let Some(error) = find::<rustls::Error>(causes) else {
         return fail_with(
             HttpErrorKind::Connect,
@@ -387,9 +435,10 @@ fn find_system<'a>(causes: &[Cause<'a>]) -> Option<&'a io::Error> {
     errors.find(|error| error.raw_os_error().is_some())
 }
 
-/// The innermost cause, in its own words.
+/// The innermost cause, in its own words. reqwest's own name the whole address, so they are passed over.
 fn root(causes: &[Cause<'_>]) -> String {
-    causes.last().map_or("no reason was given".to_owned(), |cause| redact(&cause.to_string()))
+    let root = causes.iter().rev().find(|cause| !cause.is::<reqwest::Error>());
+    root.map_or("no reason was given".to_owned(), |cause| redact(&cause.to_string()))
 }
 
 #[cfg(test)]

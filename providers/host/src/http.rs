@@ -1,29 +1,23 @@
-use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use ee_auth_core::host::{Body, ClientCertificate};
 use ee_auth_core::host::{BoxFuture, Http, HttpError, HttpErrorKind, Method, Request, Response};
+use ee_auth_core::proxy::ProxyScheme;
 use ee_auth_core::{ExposeSecret, Secret};
-use flate2::bufread::MultiGzDecoder;
-use http_body_util::{BodyExt, Full as FullBody};
-use hyper::Uri;
-use hyper::body::Incoming;
-use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
-    HeaderValue, LOCATION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER,
-    USER_AGENT as USER_AGENT_HEADER,
+use reqwest::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION, PROXY_AUTHENTICATE,
+    RETRY_AFTER,
 };
-use hyper_util::client::legacy;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::buffer::{Buffer, Full};
-use crate::connect::{self, Connector, Route};
-use crate::failure::{Target, fail, unsent};
+use crate::failure::{Target, fail, fail_with, unsent};
+use crate::proxy_probe::auth_schemes;
+use crate::route::{self, Names, Route};
 use crate::{tasks, tls};
 
 /// The most bytes of an answer's body, after decompression: 1 MiB. A token's has under 10 KiB.
@@ -53,23 +47,31 @@ struct Clients {
     built: Mutex<Vec<Client>>,
 }
 
-type HyperClient = legacy::Client<Connector, FullBody<Bytes>>;
-
 #[derive(Clone)]
 struct Client {
     /// The process that it was built in: after a fork its connections are the parent's, and so is who drives them.
     process: u64,
     route: Route,
     connect_timeout: Duration,
-    client: HyperClient,
+    client: reqwest::Client,
 }
 
 impl Clients {
     /// The client for a request. One with a certificate is built for that request alone: it serves an exchange, and the
     /// certificate may be another by the next.
-    fn of(&self, request: &Request, route: &Route) -> Result<HyperClient, HttpError> {
+    fn of(&self, request: &Request, route: &Route) -> Result<reqwest::Client, HttpError> {
         let connect_timeout = request.connect_timeout;
         if let Some(own) = &request.client_certificate {
+            // reqwest would show it to the proxy, too.
+            if let Some(proxy) = route.proxy().filter(|proxy| proxy.scheme == ProxyScheme::Https) {
+                return Err(fail_with(
+                    HttpErrorKind::Refused,
+                    format!(
+                        "a client certificate cannot be used through a TLS connection to the proxy {proxy}"
+                    ),
+                    format!("write `http://` in {}, if the proxy accepts that", proxy.variable),
+                ));
+            }
             return built(build(route, connect_timeout, Some(own)));
         }
         let mut built_before = self.built.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,7 +88,7 @@ impl Clients {
     }
 }
 
-fn built(client: Result<HyperClient, Box<dyn StdError>>) -> Result<HyperClient, HttpError> {
+fn built(client: Result<reqwest::Client, Box<dyn std::error::Error>>) -> Result<reqwest::Client, HttpError> {
     client
         .map_err(|error| fail(HttpErrorKind::Refused, format!("the HTTP client could not be built: {error}")))
 }
@@ -95,11 +97,31 @@ fn build(
     route: &Route,
     connect_timeout: Duration,
     own: Option<&ClientCertificate>,
-) -> Result<HyperClient, Box<dyn StdError>> {
-    let connector =
-        Connector { route: route.clone(), timeout: connect_timeout, tls: Arc::new(tls::config(own)?) };
+) -> Result<reqwest::Client, Box<dyn std::error::Error>> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::config(own)?)
+        .user_agent(USER_AGENT)
+        .http1_only()
+        .gzip(true)
+        .referer(false)
+        // A secret goes where it was meant to go, and nowhere that an answer names.
+        .redirect(reqwest::redirect::Policy::none())
+        // What may be repeated is known to the sender: see `ee_auth_core::retry`.
+        .retry(reqwest::retry::never())
+        .connect_timeout(connect_timeout)
+        .read_timeout(READ_TIMEOUT)
+        .dns_resolver(Names { ipv4_first: false })
+        // reqwest never reads the variables: see `ee_auth_core::proxy`.
+        .no_proxy();
+    if let Some(proxy) = route.proxy() {
+        builder = builder.proxy(route::for_reqwest(proxy)?);
+        // reqwest gives the proxy the first address, and more proxies can reach IPv4.
+        if matches!(proxy.scheme, ProxyScheme::Socks4 | ProxyScheme::Socks5) {
+            builder = builder.dns_resolver(Names { ipv4_first: true });
+        }
+    }
     log::debug!("an HTTP client has been built");
-    Ok(legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector))
+    Ok(builder.build()?)
 }
 
 /// Sends the request and reads the answer, within the request's time.
@@ -116,15 +138,10 @@ async fn attempt(clients: &Clients, request: Request, target: &Target) -> Result
     let client = clients.of(&request, &target.route)?;
     let url = request.url.clone();
     let forwarder = target.route.forwarder(url.scheme());
-    let mut encoded = encode(request)?;
-    if let Some(login) = forwarder.and_then(connect::authorization) {
-        if let Ok(mut value) = HeaderValue::from_str(&login) {
-            value.set_sensitive(true);
-            encoded.headers_mut().insert(PROXY_AUTHORIZATION, value);
-        }
-    }
-    let answer = timeout(READ_TIMEOUT, client.request(encoded)).await.map_err(|_| target.fell_silent())?;
-    let answer = answer.map_err(|error| target.explain(&error))?;
+    let answer = match client.execute(encode(request)?).await {
+        Ok(answer) => answer,
+        Err(error) => return Err(target.explain(error).await),
+    };
     let status = answer.status().as_u16();
     let headers = answer.headers();
     if matches!(status, 301 | 302 | 303 | 307 | 308) {
@@ -135,7 +152,7 @@ async fn attempt(clients: &Clients, request: Request, target: &Target) -> Result
         forwarder.filter(|_| status == 407 || (matches!(status, 403 | 502..=504) && !is_json))
     {
         let offers = headers.get_all(PROXY_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        return Err(target.proxy_answered(proxy, status, &connect::auth_schemes(offers)));
+        return Err(target.proxy_answered(proxy, status, &auth_schemes(offers)));
     }
     let date = header(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok());
     let mut response = Response {
@@ -150,16 +167,13 @@ async fn attempt(clients: &Clients, request: Request, target: &Target) -> Result
         date,
         body: Zeroizing::default(),
     };
-    let is_compressed =
-        header(headers, &CONTENT_ENCODING).is_some_and(|coding| coding.trim().eq_ignore_ascii_case("gzip"));
-    let body = read(answer, target).await?;
-    response.body = if is_compressed && !body.is_empty() { decompress(&body, target)? } else { body };
+    response.body = read(answer, target).await?;
     Ok(response)
 }
 
-/// The request as hyper has it. What is secret in it is marked, so that no log shows it, and is overwritten when it has
+/// The request as reqwest has it. What is secret in it is marked, so that no log shows it, and is overwritten when it has
 /// been sent.
-fn encode(request: Request) -> Result<hyper::Request<FullBody<Bytes>>, HttpError> {
+fn encode(request: Request) -> Result<reqwest::Request, HttpError> {
     let unusable = |why: &str| {
         let host = request.url.host_str().unwrap_or("nowhere");
         fail(HttpErrorKind::Refused, format!("the request to {host} cannot be sent: {why}"))
@@ -167,23 +181,17 @@ fn encode(request: Request) -> Result<hyper::Request<FullBody<Bytes>>, HttpError
     if !matches!(request.url.scheme(), "http" | "https") {
         return Err(unusable("its address begins with neither http nor https"));
     }
-    let mut url = request.url.clone();
-    url.set_fragment(None);
-    // The userinfo of an address is not part of a request.
+    let method = match request.method {
+        Method::Get => reqwest::Method::GET,
+        Method::Post => reqwest::Method::POST,
+        Method::Put => reqwest::Method::PUT,
+    };
+    let mut url = request.url;
+    // reqwest would make a header of the userinfo, which is not part of a request.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    let uri: Uri = url.as_str().parse().map_err(|_| unusable("its address is invalid"))?;
-    let mut encoded = hyper::Request::new(FullBody::default());
-    *encoded.uri_mut() = uri;
-    *encoded.method_mut() = match request.method {
-        Method::Get => hyper::Method::GET,
-        Method::Post => hyper::Method::POST,
-        Method::Put => hyper::Method::PUT,
-    };
+    let mut encoded = reqwest::Request::new(method, url);
     let headers = encoded.headers_mut();
-    headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
-    headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
     for (name, value) in &request.headers {
         let header = HeaderName::from_bytes(name.as_bytes())
             .ok()
@@ -202,7 +210,7 @@ fn encode(request: Request) -> Result<hyper::Request<FullBody<Bytes>>, HttpError
         Some(Body::Json(json)) => ("application/json", json),
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    *encoded.body_mut() = FullBody::new(Bytes::from_owner(SecretBytes(body)));
+    *encoded.body_mut() = Some(Bytes::from_owner(SecretBytes(body)).into());
     Ok(encoded)
 }
 
@@ -214,28 +222,18 @@ impl AsRef<[u8]> for SecretBytes {
     }
 }
 
-/// The body as it was sent, up to the limit; nothing is read beyond it.
-async fn read(answer: hyper::Response<Incoming>, target: &Target) -> Result<Zeroizing<Vec<u8>>, HttpError> {
+/// The body, decompressed, up to the limit; nothing is read beyond it.
+async fn read(mut answer: reqwest::Response, target: &Target) -> Result<Zeroizing<Vec<u8>>, HttpError> {
     let announced =
         header(answer.headers(), &CONTENT_LENGTH).and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut buffer = Buffer::new(announced, MAX_BODY);
-    let mut body = answer.into_body();
-    while let Some(frame) = timeout(READ_TIMEOUT, body.frame()).await.map_err(|_| target.fell_silent())? {
-        let frame = frame.map_err(|error| target.explain(&error))?;
-        if frame.data_ref().is_some_and(|chunk| buffer.push(chunk) == Err(Full)) {
-            return Err(target.too_large());
+    let mut body = Buffer::new(announced, MAX_BODY);
+    loop {
+        match answer.chunk().await {
+            Ok(None) => return Ok(body.into_bytes()),
+            Ok(Some(chunk)) if body.push(&chunk) == Err(Full) => return Err(target.too_large()),
+            Ok(Some(_)) => {}
+            Err(error) => return Err(target.explain(error).await),
         }
-    }
-    Ok(buffer.into_bytes())
-}
-
-/// What `compressed` holds, up to the limit.
-fn decompress(compressed: &[u8], target: &Target) -> Result<Zeroizing<Vec<u8>>, HttpError> {
-    let mut buffer = Buffer::new(compressed.len().saturating_mul(4), MAX_BODY);
-    match buffer.fill(MultiGzDecoder::new(compressed)) {
-        Ok(Ok(())) => Ok(buffer.into_bytes()),
-        Ok(Err(Full)) => Err(target.too_large()),
-        Err(error) => Err(target.not_compressed(&error)),
     }
 }
 
@@ -286,8 +284,7 @@ mod tests {
             .with_body(Body::form([("a", "b c")]));
         let encoded = encode(request).unwrap();
         assert!(encoded.headers()["authorization"].is_sensitive());
-        let body = pollster::block_on(encoded.body().clone().collect()).unwrap().to_bytes();
-        assert_eq!(&body[..], b"a=b+c");
+        assert_eq!(encoded.body().unwrap().as_bytes().unwrap(), b"a=b+c");
         assert_eq!(encoded.headers()[CONTENT_TYPE], "application/x-www-form-urlencoded");
     }
 

@@ -24,7 +24,6 @@ mod attached;
 mod browser;
 mod buffer;
 mod clock;
-mod connect;
 mod conversation;
 mod core_dumps;
 mod ending;
@@ -42,6 +41,8 @@ pub mod peer;
 mod person;
 mod processes;
 #[cfg(unix)]
+mod proxy_probe;
+mod route;
 mod signals;
 mod tasks;
 mod tls;

@@ -269,6 +269,11 @@ fn tls_goes_through_the_proxy_end_to_end() {
     assert!(connect.starts_with(&format!("CONNECT localhost:{port} HTTP/1.1\r\n")), "{connect}");
     assert!(connect.to_ascii_lowercase().contains("\r\nproxy-authorization: basic "), "{connect}");
     assert!(server.request().starts_with("GET /?code=canary "));
+    // A certificate that is not trusted is the server's, and the proxy is not asked about it.
+    let outcome = get(&https(&server), &[("HTTPS_PROXY", &with_password)]);
+    assert!(outcome.starts_with("Tls the certificate of localhost"), "{outcome}");
+    proxy.request();
+    assert_eq!(proxy.more_requests(), 0);
 }
 
 #[test]
@@ -297,7 +302,15 @@ fn a_proxys_refusal_names_its_status_address_and_variable_without_its_password()
             assert!(outcome.starts_with(kind) && outcome.contains(&said), "{outcome}");
             assert!(outcome.contains(help), "{help} in {outcome}");
             assert!(!outcome.contains("hunter2") && !outcome.contains("canary"), "{outcome}");
-            proxy.request();
+            // A refused CONNECT is sent again to learn the status; a request never is.
+            let requests = [proxy.request()].into_iter().chain((scheme == "https").then(|| proxy.request()));
+            for request in requests {
+                assert_eq!(request.starts_with("CONNECT "), scheme == "https", "{request}");
+                assert_eq!(
+                    request.to_ascii_lowercase().contains("\r\nproxy-authorization: "),
+                    !login.is_empty()
+                );
+            }
             assert_eq!(proxy.more_requests(), 0);
         }
     }
@@ -358,6 +371,7 @@ fn the_whole_password_goes_to_the_proxy() {
         ("user:p@ss", "user:p@ss"),
         ("user:p#/?%s", "user:p#/?%s"),
         ("user:p%40ss", "user:p@ss"),
+        ("user:p%2540ss", "user:p%40ss"),
         ("DOM\\user:pass", "DOM\\user:pass"),
         ("user", "user:"),
     ] {
@@ -422,7 +436,23 @@ fn a_proxy_over_tls_is_a_proxy() {
     assert_eq!(outcome, "200 over TLS");
     let request = proxy.request();
     assert!(request.starts_with("GET http://nowhere.test/path HTTP/1.1\r\n"), "{request}");
-    // One whose certificate nobody vouches for gets nothing, and is what the error is about.
+    // The tunnel begins, and then there is no server: that is not the proxy's fault.
+    let variables = [("HTTPS_PROXY", &*address), ("SSL_CERT_FILE", file.to_str().unwrap())];
+    let outcome = get("https://nowhere.test/", &variables);
+    assert!(outcome.starts_with("Connect nowhere.test closed the connection in the TLS"), "{outcome}");
+    assert!(proxy.request().starts_with("CONNECT nowhere.test:443 HTTP/1.1\r\n"));
+    assert!(proxy.request().starts_with("CONNECT nowhere.test:443 HTTP/1.1\r\n"));
+    // The proxy would see a client certificate, which is for the server.
+    let (client, key) = (directory.path().join("client.pem"), directory.path().join("client.key"));
+    let own_key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(vec!["client.test".to_owned()]).unwrap().self_signed(&own_key).unwrap();
+    std::fs::write(&client, own.pem()).unwrap();
+    std::fs::write(&key, own_key.serialize_pem()).unwrap();
+    let paths = [&client, &key].map(|path| path.to_str().unwrap());
+    let variables = [&variables[..], &[(CLIENT[0], paths[0]), (CLIENT[1], paths[1])]].concat();
+    let outcome = get("https://nowhere.test/", &variables);
+    assert!(outcome.starts_with("Refused ") && outcome.contains("`http://` in HTTPS_PROXY"), "{outcome}");
+    // A certificate that is not trusted is the proxy's, which gets nothing.
     let outcome = get("http://nowhere.test/path", &[("HTTP_PROXY", &address)]);
     assert!(outcome.starts_with("Tls the certificate of the proxy localhost"), "{outcome}");
     assert_eq!(proxy.more_requests(), 0);
@@ -450,9 +480,9 @@ fn a_socks_proxy_that_wants_numbers_is_told_apart_from_one_that_resolves_names()
 #[test]
 fn a_socks_proxy_gets_the_login_that_its_address_has() {
     let proxy = Server::on_connection(|stream, sent| {
-        let mut greeting = [0; 4];
+        let mut greeting = [0; 3];
         stream.read_exact(&mut greeting).unwrap();
-        stream.write_all(&[5, 2]).unwrap();
+        stream.write_all(&[5, greeting[2]]).unwrap();
         let mut login = [0; 13];
         stream.read_exact(&mut login).unwrap();
         sent(format!("{greeting:?} {login:?}"));
@@ -460,7 +490,7 @@ fn a_socks_proxy_gets_the_login_that_its_address_has() {
     });
     let address = format!("socks5h://user:s3@/#p@{}", proxy.address);
     let outcome = get("https://nowhere.test/", &[("ALL_PROXY", &address)]);
-    assert_eq!(proxy.request(), format!("[5, 2, 0, 2] {:?}", b"\x01\x04user\x06s3@/#p"));
+    assert_eq!(proxy.request(), format!("[5, 1, 2] {:?}", b"\x01\x04user\x06s3@/#p"));
     assert!(
         outcome.starts_with("ProxyRefused ") && outcome.contains("does not accept the name"),
         "{outcome}"
