@@ -40,6 +40,8 @@ pub struct LoggedOut {
 pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
     let config = resolver.load()?;
     let search = Search::new(resolver.host().clone(), config.settings());
+    // Before Google is told: a revoked login that cannot be removed, or that another process puts back, helps nobody.
+    let locked = pollster::block_on(persistent::lock_login(&search))?;
     let stored = match pollster::block_on(persistent::stored_logins(&search)) {
         Ok(stored) => stored,
         Err(error) if error.outcome() != Outcome::Invalid || error.detail() == "keyring" => {
@@ -59,7 +61,10 @@ pub fn log_out(resolver: &Resolver, revoke: bool) -> Result<LoggedOut, Error> {
         }
     }
     let kept = pollster::block_on(Persistent.find(&search));
-    let removed = pollster::block_on(persistent::remove_login(&search))?;
+    let removed = pollster::block_on(locked.remove()).map_err(|error| match revoked {
+        None => error,
+        Some(_) => error.hint(REVOKED),
+    })?;
     if let (Finding::Found(found), Some(store)) = (kept, resolver.store(&config)?) {
         // Nobody could find it any more. Removed all the same: it is good for an hour.
         if let Some(mut key) = found.source.key() {
@@ -128,6 +133,9 @@ pub(crate) fn forget_kept(
 
 const REMOVE_ONLY: &str = "nothing was removed, and nothing revoked: it cannot be read. `ee-auth logout` without --revoke removes \
                            it; https://myaccount.google.com/permissions takes the access back";
+
+const REVOKED: &str = "Google has revoked the login, and it is still stored: make room on the disk, or see who owns the file and its \
+                       directory, and run `ee-auth logout` again";
 
 fn keep(error: Error) -> Error {
     let next = error.next_step().unwrap_or_default().to_owned();

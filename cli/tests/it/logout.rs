@@ -78,6 +78,24 @@ fn what_could_not_be_revoked_is_kept() {
     assert!(!is_logged_in(&machine));
 }
 
+/// The owner of the lock may be about to store what it read, which must not be a login that Google has ended.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_revoked_while_another_process_holds_the_lock() {
+    let machine = Machine::with_google().with_login();
+    let path = machine.write(".config/earthengine/.credentials.lock", "");
+    let lock = std::fs::File::open(path).expect("it was just made");
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).expect("nobody has it");
+    let output = machine.run(["logout", "--revoke"]).expect(6);
+    assert!(output.stderr.contains("timed out waiting for the lock"), "{output}");
+    assert_eq!(machine.google().requests().len(), 0, "Google was told");
+    assert!(is_logged_in(&machine));
+    drop(lock);
+    machine.run(["token", "--no-cache"]).expect(0);
+    machine.run(["logout", "--revoke"]).expect(0);
+    assert!(!is_logged_in(&machine));
+}
+
 #[test]
 fn accounts_are_apart() {
     let machine = Machine::with_google().with_login();

@@ -19,7 +19,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ee_auth_core::host::{Directory, Host};
+use ee_auth_core::host::{Directory, Host, LockedFile};
 use ee_auth_core::{
     BoxFuture, Error, Finding, Grant, Kind, Options, Outcome, ProfileName, Provider, Search, redact,
 };
@@ -118,15 +118,21 @@ impl Removed {
     }
 }
 
-/// Removes the login of the search's profile, and all that stands beside it: the entry of the keyring, where the settings
-/// have one, and the file.
+/// The login of a search's profile, which no other process changes until this is dropped.
+pub struct LockedLogin<'a> {
+    search: &'a Search,
+    /// `None` where there is no file, and no process can be writing one.
+    file: Option<LockedFile<'a>>,
+}
+
+/// Locks the login of the search's profile: what is to be told to anybody before it is removed comes after this, since another
+/// process may be about to store what it read.
 ///
 /// # Errors
-/// [`Outcome::Unavailable`] where the keyring cannot be asked, or another process has locked the file; nothing is removed
-/// then. [`Outcome::Internal`] where the file cannot be removed.
-pub async fn remove_login(search: &Search) -> Result<Removed, Error> {
+/// [`Outcome::Unavailable`] where another process does not release the file, [`Outcome::Internal`] where its directory cannot
+/// be written and a login is in it.
+pub async fn lock_login(search: &Search) -> Result<LockedLogin<'_>, Error> {
     let (host, profile) = (search.host(), search.settings().profile.as_ref());
-    // Before anything is removed: another process may be about to store what it read.
     let file = if nothing_to_lock(host, profile) {
         None
     } else {
@@ -141,9 +147,28 @@ pub async fn remove_login(search: &Search) -> Result<Removed, Error> {
             Err(error) => return Err(error),
         }
     };
-    let keyring = if search.settings().keyring { keyring::remove(search).await? } else { None };
-    let file = file.as_ref().map(store::remove).transpose()?.flatten();
-    Ok(Removed { keyring, file })
+    Ok(LockedLogin { search, file })
+}
+
+impl LockedLogin<'_> {
+    /// Removes the login, and all that stands beside it: the entry of the keyring, where the settings have one, and the file.
+    ///
+    /// # Errors
+    /// [`Outcome::Unavailable`] where the keyring cannot be asked; nothing is removed then. [`Outcome::Internal`] where the file
+    /// cannot be removed.
+    pub async fn remove(self) -> Result<Removed, Error> {
+        let keyring = if self.search.settings().keyring { keyring::remove(self.search).await? } else { None };
+        let file = self.file.as_ref().map(store::remove).transpose()?.flatten();
+        Ok(Removed { keyring, file })
+    }
+}
+
+/// Removes the login of the search's profile: [`lock_login`] and [`LockedLogin::remove`].
+///
+/// # Errors
+/// Those of both.
+pub async fn remove_login(search: &Search) -> Result<Removed, Error> {
+    lock_login(search).await?.remove().await
 }
 
 /// Whether no process can be changing the file, since its directory is not there.
