@@ -119,8 +119,8 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             let plugin = machine.home().join("plugins/broker");
             [words("plugin add"), vec![plugin.display().to_string()], words("--chain --yes")].concat()
         },
-        // The spaces are those of whoever wrote it first. Where no private copy can be made, the plugin runs where it is.
-        view: |machine| text(&machine.user_file()).replace(' ', "").replace("in_place=true\n", ""),
+        // The spaces are those of whoever wrote it first.
+        view: |machine| text(&machine.user_file()).replace(' ', ""),
         again: &[0],
     },
     Operation {

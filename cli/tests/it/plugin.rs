@@ -244,6 +244,20 @@ fn a_script_that_needs_its_siblings_is_checked_in_place_and_that_is_said() {
 }
 
 #[test]
+fn a_plugin_that_cannot_be_copied_is_refused_and_not_run_in_place() {
+    let machine = Machine::new();
+    let script = machine.counter("session");
+    // A file where the directory of the copies would be, as a full disk would have it: no copy can be made.
+    let blocked = machine.write(".cache/ee-auth/plugins", "");
+    let output = add(&machine, &script).expect(8);
+    assert!(output.stderr.contains("its private copy cannot be made"), "{output}");
+    assert!(!machine.user_file().exists(), "{output}");
+    fs::remove_file(blocked).expect("it is there");
+    add(&machine, &script).expect(0);
+    assert!(!fs::read_to_string(machine.user_file()).expect("it is there").contains("in_place"));
+}
+
+#[test]
 fn a_projects_file_runs_nothing_that_it_brings_along() {
     let machine = Machine::new();
     let plugin = machine.script("plugins/mine", "touch \"$HOME/ran\"; echo t0ken");

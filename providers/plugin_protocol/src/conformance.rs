@@ -64,6 +64,9 @@ pub struct Report {
     pub manifest: Option<Manifest>,
     /// The checks, in order.
     pub checks: Vec<Check>,
+    /// Whether its file was run and ended without a manifest. A file that could not be read, copied, vouched for or started, or
+    /// that did not end in time, says nothing about the plugin.
+    pub ended_without_manifest: bool,
 }
 
 impl Report {
@@ -88,8 +91,12 @@ const NO_LOGIN: &str = "a `login` that its manifest does not list is refused";
 pub async fn check(provider: &PluginProvider, host: &Host) -> Report {
     let host = Host { person: Arc::new(Nobody), ..host.clone() };
     let mut suite = Suite { plugin: provider.plugin(), host, checks: Vec::new(), told: Vec::new() };
-    let manifest = suite.run().await;
-    Report { name: suite.plugin.declaration.name.clone(), manifest, checks: suite.checks }
+    let described = suite.ask(suite.describe(), &[]).await;
+    let is_end = |error: &Error| error.outcome() == Outcome::Protocol && error.detail() != "timeout";
+    let ended_without_manifest = described.as_ref().is_err_and(is_end);
+    let manifest = suite.run(described).await;
+    let name = suite.plugin.declaration.name.clone();
+    Report { name, manifest, checks: suite.checks, ended_without_manifest }
 }
 
 struct Suite<'a> {
@@ -101,8 +108,7 @@ struct Suite<'a> {
 }
 
 impl Suite<'_> {
-    async fn run(&mut self) -> Option<Manifest> {
-        let described = self.ask(self.describe(), &[]).await;
+    async fn run(&mut self, described: Result<Answer, Error>) -> Option<Manifest> {
         if let Err(error) = &described {
             if matches!(error.outcome(), Outcome::Untrusted | Outcome::Invalid | Outcome::Internal) {
                 let fault = self.fault(error);

@@ -132,7 +132,8 @@ fn unreadable(file: &Path, error: &FileReadError) -> Error {
 /// What the checks say of it; of a script that needs the files beside it, where it lies.
 fn checked(resolver: &Resolver, candidate: Candidate) -> Result<(Candidate, Report), Error> {
     let report = candidate.check(resolver)?;
-    if report.manifest.is_some() || candidate.kind.name != "exec" {
+    // What could not be copied or started must not run unpinned beside its siblings for that: it is an error.
+    if candidate.kind.name != "exec" || !report.ended_without_manifest {
         return Ok((candidate, report));
     }
     let mut in_place = candidate.clone();
