@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::{ArcSwapOption, Guard};
 
 use crate::flight::Flight;
+use crate::time::later;
 use crate::token::Held;
 use crate::{
     Error, Exchange, Found, IdToken, Impersonates, Kind, Project, Scopes, Token, TokenGuard, TokenKey,
@@ -472,7 +473,7 @@ impl Shared {
         let pause = (held.token.remaining(now) / 4).min(Duration::from_secs(30));
         // By now it is the best that can be had, whatever the clock says.
         let (token, known_from) = (held.token.clone(), now.min(held.known_from));
-        let refresh_at = (now + pause).min(token.expires_at());
+        let refresh_at = later(now, pause).min(token.expires_at());
         Arc::new(Held { token, known_from, refresh_at, stored: held.stored })
     }
 }

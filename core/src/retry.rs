@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, SystemTime};
 
 use crate::host::{Host, HttpError, HttpErrorKind, Request, Response};
+use crate::time::later;
 
 /// How long an exchange may take in all, retries and waits included.
 pub const TOTAL: Duration = Duration::from_secs(30);
@@ -31,7 +32,7 @@ pub enum Repeat {
 /// # Errors
 /// The last failure, when the time is up or the failure is not one that passes.
 pub async fn send(host: &Host, request: Request, repeat: Repeat) -> Result<Response, HttpError> {
-    let give_up_at = host.clock.now() + TOTAL;
+    let give_up_at = later(host.clock.now(), TOTAL);
     let mut pause = FIRST_PAUSE;
     let mut attempts = 1;
     loop {

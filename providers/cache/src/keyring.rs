@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use ee_auth_core::host::{Host, KeyringError, patiently};
+use ee_auth_core::time::later;
 use ee_auth_core::{BoxFuture, Error, ExposeSecret, Secret, Token, TokenKey, TokenStore, Turn};
 
 use crate::directory::{self, KEPT_FOR, PRUNED_KEYRING};
@@ -41,7 +42,7 @@ impl KeyringCache {
     }
 
     fn failed(&self, doing: &str, error: &KeyringError) {
-        let until = self.host().clock.now() + REST;
+        let until = later(self.host().clock.now(), REST);
         *self.rests_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
         let mut has_failed = self.has_failed.lock().unwrap_or_else(PoisonError::into_inner);
         if !*has_failed {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use ee_auth_core::host::Host;
+use ee_auth_core::time::later;
 use ee_auth_core::{BoxFuture, Error, ExposeSecret, Look};
 use ee_auth_plugin_protocol::services::Services as HostServices;
 use ee_auth_plugin_protocol::trust::Pin;
@@ -55,7 +56,7 @@ impl InProcess {
         if request.op == Op::Describe {
             return Ok(Answer::Manifest(library.manifest.clone()));
         }
-        let deadline = host.clock.now() + request.deadline;
+        let deadline = later(host.clock.now(), request.deadline);
         let services: Arc<dyn Services> = Arc::new(Direct {
             name: self.name.clone(),
             services: HostServices::new(

@@ -64,7 +64,7 @@ impl Isolated {
             arguments: vec![COMMAND.into(), self.path.clone().into(), self.pin.to_string().into()],
             variables: Variables::Only(variables::passed_on(&*host.environment, names)),
             input: Some(request.to_line()),
-            timeout: request.deadline + GRACE,
+            timeout: request.deadline.saturating_add(GRACE),
             output_limit: MAX_ANSWER,
         }
     }

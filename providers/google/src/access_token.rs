@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use ee_auth_core::time::later;
 use ee_auth_core::{BoxFuture, Error, Exchange, ExposeSecret, Found, Secret, Token, TokenSource};
 
 /// How long a bare token is taken to be valid, since nothing tells: the hour that Google gives, less what may have
@@ -22,8 +23,10 @@ pub fn found(token: &Secret, place: &str, found_at: SystemTime) -> Result<Found,
         )
         .hint("copy the token again, alone and whole"));
     }
-    let bare =
-        Bare { token: Token::new(text, found_at, found_at + ASSUMED_LIFETIME), place: place.to_owned() };
+    let bare = Bare {
+        token: Token::new(text, found_at, later(found_at, ASSUMED_LIFETIME)),
+        place: place.to_owned(),
+    };
     Ok(Found::new(bare, format!("an access token in {place}; nothing can renew it")))
 }
 

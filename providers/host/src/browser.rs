@@ -49,7 +49,10 @@ pub(crate) fn open(address: &Url, failed: impl FnOnce(String) + Send + 'static) 
 fn run(mut launcher: Command) -> Result<(), String> {
     launcher.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut launcher, 0);
+    {
+        std::os::unix::process::CommandExt::process_group(&mut launcher, 0);
+        crate::core_dumps::restore_for(&mut launcher);
+    }
     let name = Path::new(launcher.get_program()).file_name().unwrap_or_default().to_os_string();
     let name = name.to_string_lossy();
     match launcher.status() {

@@ -1,6 +1,8 @@
 use std::time::{Duration, SystemTime};
 
 use ee_auth_core::host::{BoxFuture, Clock};
+#[cfg(target_os = "linux")]
+use ee_auth_core::time::later;
 
 use crate::tasks;
 
@@ -14,7 +16,9 @@ impl Clock for SystemClock {
     fn now(&self) -> SystemTime {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
         match (u64::try_from(time.tv_sec), u32::try_from(time.tv_nsec)) {
-            (Ok(seconds), Ok(nanoseconds)) => SystemTime::UNIX_EPOCH + Duration::new(seconds, nanoseconds),
+            (Ok(seconds), Ok(nanoseconds)) => {
+                later(SystemTime::UNIX_EPOCH, Duration::new(seconds, nanoseconds))
+            }
             // Before 1970.
             _ => SystemTime::now(),
         }

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use ee_auth_core::time::later;
 use ee_auth_core::{BoxFuture, Error, Exchange, Scopes, Token, TokenKey, TokenSource};
 use std::sync::Arc;
 
@@ -66,7 +67,7 @@ impl PluginSource {
             (state.found.take(), state.replaced_at)
         };
         let is_fresh = |(granted, asked_at): &(Granted, SystemTime)| {
-            now < granted.expires_at.unwrap_or(*asked_at + ASSUMED_LIFETIME)
+            now < granted.expires_at.unwrap_or(later(*asked_at, ASSUMED_LIFETIME))
         };
         if let Some(found) = found.filter(is_fresh) {
             return Ok(found);
@@ -112,7 +113,7 @@ impl TokenSource for PluginSource {
             let place = format!("`audience` of the provider {}", self.plugin.declaration.name);
             let token = match &granted.subject {
                 Subject::AccessToken(token) => {
-                    let expires_at = granted.expires_at.unwrap_or(asked_at + ASSUMED_LIFETIME);
+                    let expires_at = granted.expires_at.unwrap_or(later(asked_at, ASSUMED_LIFETIME));
                     Token::new(token.clone(), asked_at, expires_at)
                 }
                 subject => {

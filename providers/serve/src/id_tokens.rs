@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use ee_auth_core::time::earlier;
 use ee_auth_core::{Credential, Error, IdToken};
 use tokio::sync::Mutex;
 
@@ -37,7 +38,7 @@ impl IdTokens {
             Ok(token) => {
                 let jwt = jwt(&token);
                 let lifetime = token.expires_at().duration_since(asked_at).unwrap_or_default();
-                let replace_at = token.expires_at() - AHEAD.min(lifetime / 4);
+                let replace_at = earlier(token.expires_at(), AHEAD.min(lifetime / 4));
                 *kept = Some(Kept { token, replace_at });
                 Ok(jwt)
             }

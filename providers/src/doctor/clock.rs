@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use ee_auth_core::time::later;
+
 use super::credential_files;
 use super::examination::Examination;
 use super::{Check, Finding, Level, Rule, Run};
@@ -38,7 +40,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     }
     let now = examination.host().clock.now();
     let files = credential_files::present(examination);
-    let future = files.iter().find(|file| file.status.modified.is_some_and(|at| at > now + TOLERATED));
+    let future = files.iter().find(|file| file.status.modified.is_some_and(|at| at > later(now, TOLERATED)));
     match future {
         Some(file) => {
             let place = file.path.display();

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use ee_auth_core::Secret;
 use ee_auth_core::host::Host;
+use ee_auth_core::time::later;
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -43,7 +44,7 @@ impl Services {
     /// Services for the provider called `provider`, whose plugin is the file at `place`, until `timeout` has passed. Nothing
     /// may be asked of a person, and no host be reached, unless it is said afterwards.
     pub fn new(host: Host, provider: &str, place: &str, timeout: Duration) -> Self {
-        let deadline = host.clock.now() + timeout;
+        let deadline = later(host.clock.now(), timeout);
         Self {
             host,
             provider: provider.to_owned(),
