@@ -61,7 +61,9 @@ impl Output {
     /// For what is wrong with the command line itself: whether it asks for JSON can be seen all the same.
     pub(crate) fn for_usage(arguments: &[OsString]) -> Self {
         let json = arguments.iter().any(|argument| argument == "--format=json")
-            || arguments.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
+            || arguments
+                .windows(2)
+                .any(|pair| matches!(pair, [flag, format] if flag == "--format" && format == "json"));
         Self { format: json.then_some(Format::Json), color: ColorChoice::Auto, silent: false }
     }
 

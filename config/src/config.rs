@@ -90,7 +90,9 @@ impl ProviderConfig {
             ("expect.principal", OptionValue::String(text)) => self.expect.principal = Some(text.clone()),
             ("expect.project", OptionValue::String(text)) => self.expect.project = Some(text.clone()),
             (path, OptionValue::String(text)) if path.starts_with("on.") => {
-                let failure = Outcome::FAILURES.into_iter().find(|failure| path[3..] == *failure.name());
+                let failure = Outcome::FAILURES
+                    .into_iter()
+                    .find(|failure| path.strip_prefix("on.") == Some(failure.name()));
                 if text == "continue" {
                     self.continue_on.extend(failure);
                 }

@@ -140,6 +140,10 @@ impl Key {
         Self { flag: Some(name), ..self }
     }
 
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "evaluated at compile time, where an index too far does not compile"
+    )]
     const fn endpoint(path: &'static str, at: usize, example: &'static str, summary: &'static str) -> Self {
         Self::new(path, ValueType::Endpoint, example, summary)
             .default(DefaultValue::Text(Endpoints::DEFAULTS[at].1))

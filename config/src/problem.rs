@@ -154,7 +154,7 @@ fn render(source: &Source, problem: &Problem, with_help: bool, color: bool) -> S
     let mut group = if source.is_shown && line.len() <= MAX_SHOWN_LINE {
         // Masking keeps the number of characters, not of bytes.
         let place = |offset: usize| {
-            let count = line[..floor_char_boundary(line, offset)].chars().count();
+            let count = line.get(..floor_char_boundary(line, offset)).unwrap_or_default().chars().count();
             shown.char_indices().nth(count).map_or(shown.len(), |(at, _)| at)
         };
         let mut annotation = AnnotationKind::Primary.span(place(span.start)..place(span.end));

@@ -180,13 +180,13 @@ impl Walk<'_, '_> {
                     self.provider_table(table, kind, provider, &format!("{path}."));
                 }
                 (None, _) if is_table => {
-                    let keys: Vec<_> = PROVIDER_KEYS
+                    let key = PROVIDER_KEYS
                         .iter()
-                        .filter(|key| key.table() == path)
+                        .find(|key| key.table() == path)
                         .map(|key| format!("{} = {}", key.last_name(), key.example))
-                        .collect();
+                        .unwrap_or_default();
                     let message = format!("`{}{provider}{path}` must be a table", self.place);
-                    let help = format!("write it as {{ {} }}", keys[0]);
+                    let help = format!("write it as {{ {key} }}");
                     self.problems.push(Problem::new(value.span(), message).help(help));
                 }
                 (None, _) => {

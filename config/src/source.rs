@@ -43,7 +43,8 @@ impl Source {
                 let message = if utf16 {
                     format!("{}: the file is UTF-16, not UTF-8", path.display())
                 } else {
-                    let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+                    let line =
+                        1 + bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
                     format!("{}:{line}: the file is not UTF-8 text", path.display())
                 };
                 return Err(Error::invalid("encoding", message).hint("save it again as UTF-8"));
@@ -74,8 +75,10 @@ impl Source {
                         .public("a key is given twice")
                         .help("leave out one of the two")
                 }
-                message if line[..in_line.start].contains('\\') => problem(message)
-                    .help("in double quotes `\\` begins an escape: write a path of Windows in single quotes"),
+                message if line.get(..in_line.start).is_some_and(|before| before.contains('\\')) => problem(
+                    message,
+                )
+                .help("in double quotes `\\` begins an escape: write a path of Windows in single quotes"),
                 message if self.text.trim_start().starts_with('{') => problem(message)
                     .help("this looks like JSON, as credentials are; the configuration is written in TOML"),
                 message => problem(message),
@@ -115,7 +118,7 @@ impl Source {
     /// The line, from 1, on which `offset` stands, and where the line begins.
     fn line_start(&self, offset: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|start| *start <= offset).max(1);
-        (line, self.lines[line - 1])
+        (line, self.lines.get(line - 1).copied().unwrap_or_default())
     }
 
     /// The line, from 1, on which `offset` stands.
@@ -133,7 +136,7 @@ impl Source {
     pub(crate) fn line_of(&self, span: &Range<usize>) -> (&str, Range<usize>) {
         let (line, start) = self.line_start(span.start);
         let end = self.lines.get(line).map_or(self.text.len(), |next| next - 1);
-        let text = self.text[start..end].trim_end_matches('\r');
+        let text = self.text.get(start..end).unwrap_or_default().trim_end_matches('\r');
         let clamp = |offset: usize| offset.saturating_sub(start).min(text.len());
         (text, clamp(span.start)..clamp(span.end))
     }

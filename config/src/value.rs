@@ -105,8 +105,8 @@ impl Value {
                     .filter(|item| !item.is_empty())
                     .map(str::to_owned)
                     .collect();
-                match repeated(&items) {
-                    Some(at) if ty == ValueType::Chain => Err(named_twice(&items[at])),
+                match repeated(&items).and_then(|at| items.get(at)) {
+                    Some(name) if ty == ValueType::Chain => Err(named_twice(name)),
                     _ => Ok(Self::Option(OptionValue::Strings(items))),
                 }
             }
@@ -241,7 +241,8 @@ where
 }
 
 fn repeated(items: &[String]) -> Option<usize> {
-    (1..items.len()).find(|at| items[..*at].contains(&items[*at]))
+    let is_repeated = |(at, item): &(usize, &String)| items.iter().take(*at).any(|before| before == *item);
+    items.iter().enumerate().find(is_repeated).map(|(at, _)| at)
 }
 
 fn named_twice(name: &str) -> Wrong {

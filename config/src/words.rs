@@ -1,12 +1,14 @@
 //! Words that stand in a file or a variable, as an error shows them.
 
+use std::ops::Range;
+
 use ee_auth_core::redact;
 
 /// A word of the file for a message: no credential, no control character, not too long.
 pub(crate) fn shown(word: &str) -> String {
     let shown = redact(&starred(word, &users(word)));
     match shown.char_indices().nth(60) {
-        Some((at, _)) => format!("{}…", &shown[..at]),
+        Some((at, _)) => format!("{}…", part(&shown, 0..at)),
         None => shown,
     }
 }
@@ -52,7 +54,7 @@ pub(crate) fn masked(line: &str) -> String {
         if !c.is_whitespace() && c != '"' && c != '\'' {
             continue;
         }
-        hidden[secret_part(&line[start..at]) + start..at].fill(true);
+        hide(&mut hidden, secret_part(part(line, start..at)) + start..at);
         start = at + c.len_utf8();
         if start > line.len() {
             break;
@@ -60,12 +62,12 @@ pub(crate) fn masked(line: &str) -> String {
     }
     // `=` of TOML and, since people name a key file where a configuration should be, `:` of JSON.
     for (at, _) in line.match_indices(['=', ':']) {
-        let key = line[..at].trim_end().rsplit([' ', '\t', ',', '{']).next().unwrap_or_default();
-        let value = value_after(&line[at + 1..]);
+        let key = part(line, 0..at).trim_end().rsplit([' ', '\t', ',', '{']).next().unwrap_or_default();
+        let value = value_after(part(line, at + 1..line.len()));
         let value = at + 1 + value.start..at + 1 + value.end;
-        let is_address = line[value.clone()].trim_start_matches(['"', '\'']).starts_with("http");
+        let is_address = part(line, value.clone()).trim_start_matches(['"', '\'']).starts_with("http");
         if names_a_secret(key) && key != "token_hosts" && !is_address {
-            hidden[value].fill(true);
+            hide(&mut hidden, value);
         }
     }
     for (known, user) in hidden.iter_mut().zip(users(line)) {
@@ -79,17 +81,28 @@ fn users(text: &str) -> Vec<bool> {
     let mut hidden = vec![false; text.len()];
     for (at, separator) in text.match_indices("://") {
         let start = at + separator.len();
-        let end = text[start..].find(['/', '"', '\'', ' ', ',']).map_or(text.len(), |end| start + end);
-        if let Some(user) = text[start..end].rfind('@') {
-            hidden[start..start + user].fill(true);
+        let rest = part(text, start..text.len());
+        let authority = rest.split(['/', '"', '\'', ' ', ',']).next().unwrap_or_default();
+        if let Some(user) = authority.rfind('@') {
+            hide(&mut hidden, start..start + user);
         }
     }
     hidden
 }
 
+/// A part of a text; nothing where its ends are not between characters.
+fn part(text: &str, part: Range<usize>) -> &str {
+    text.get(part).unwrap_or_default()
+}
+
+/// Marks a part as hidden.
+fn hide(hidden: &mut [bool], part: Range<usize>) {
+    hidden.iter_mut().take(part.end).skip(part.start).for_each(|hidden| *hidden = true);
+}
+
 /// The text with a star for every character that is hidden.
 fn starred(text: &str, hidden: &[bool]) -> String {
-    text.char_indices().map(|(at, c)| if hidden[at] { '*' } else { c }).collect()
+    text.char_indices().map(|(at, c)| if hidden.get(at) == Some(&false) { c } else { '*' }).collect()
 }
 
 /// Where in `piece` a secret begins; its end where there is none.
@@ -99,17 +112,18 @@ fn secret_part(piece: &str) -> usize {
         // What is too long is cut by `redact` and was not looked at whole.
         return piece.char_indices().nth(250).map_or(piece.len(), |(at, _)| at);
     };
-    piece.char_indices().nth(shown[..prefix].chars().count()).map_or(0, |(at, _)| at)
+    piece.char_indices().nth(part(&shown, 0..prefix).chars().count()).map_or(0, |(at, _)| at)
 }
 
 /// The value that begins `text`: what stands in its quotes, or all of it.
-fn value_after(text: &str) -> std::ops::Range<usize> {
-    let start = text.len() - text.trim_start().len();
+fn value_after(text: &str) -> Range<usize> {
+    let value = text.trim_start();
+    let start = text.len() - value.len();
     let all = start..text.len();
-    match text[start..].chars().next() {
-        Some(quote @ ('"' | '\'')) => match text[start + 1..].rfind(quote) {
-            Some(end) => start + 1..start + 1 + end,
-            None => all,
+    match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => match value.rfind(quote) {
+            Some(end) if end > 0 => start + 1..start + end,
+            _ => all,
         },
         _ => all,
     }

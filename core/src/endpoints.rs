@@ -157,6 +157,7 @@ const GOOGLE_TOKEN_ADDRESSES: [&str; 6] = [
 ];
 
 impl Default for Endpoints {
+    #[expect(clippy::expect_used, reason = "they are constants, and the test of any of them is this")]
     fn default() -> Self {
         let [token, authorize, revoke, tokeninfo, sts, client_auth, iam_credentials, metadata, earthengine] =
             Self::DEFAULTS.map(|(_, address)| Url::parse(address).expect("the defaults are addresses"));

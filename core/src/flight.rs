@@ -58,8 +58,8 @@ impl<T: Clone> Future for Wait<T> {
         let this = self.get_mut();
         match &mut *this.flight.lock() {
             State::Landed(outcome) => return Poll::Ready(outcome.clone()),
-            State::Flying(wakers) => match this.slot {
-                Some(slot) => wakers[slot].clone_from(context.waker()),
+            State::Flying(wakers) => match this.slot.and_then(|slot| wakers.get_mut(slot)) {
+                Some(waker) => waker.clone_from(context.waker()),
                 None => {
                     this.slot = Some(wakers.len());
                     wakers.push(context.waker().clone());

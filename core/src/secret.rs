@@ -134,7 +134,7 @@ pub fn redact(text: &str) -> String {
         }
         match secret_start(word) {
             Some(start) => {
-                shown.extend(word[..start].chars().filter(|c| !c.is_control()));
+                shown.extend(word.get(..start).unwrap_or_default().chars().filter(|c| !c.is_control()));
                 shown.push_str("[hidden]");
             }
             None => shown.extend(word.chars().filter(|c| !c.is_control())),
@@ -158,7 +158,7 @@ fn secret_start(word: &str) -> Option<usize> {
         if c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '-' | '_' | '=') {
             continue;
         }
-        let part = &word[start..at];
+        let part = word.get(start..at).unwrap_or_default();
         if part.len() >= 40
             && part.bytes().any(|b| b.is_ascii_digit())
             && part.bytes().any(|b| b.is_ascii_alphabetic())

@@ -142,8 +142,11 @@ impl Deref for TokenGuard<'_> {
     type Target = Token;
 
     #[inline]
+    #[expect(
+        clippy::expect_used,
+        reason = "a guard is made of what was just seen to be there, and what a guard has loaded never changes"
+    )]
     fn deref(&self) -> &Token {
-        // A guard is made of what was just seen to be there, and what a guard has loaded never changes.
         &self.held.as_deref().expect("a guard holds a token").token
     }
 }

@@ -8,6 +8,14 @@
 //!
 //! Keys, tokens and other secrets are made at run time, so that none is in the repository.
 #![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(
     clippy::disallowed_methods,
     reason = "scenarios are read from the file system, and keys are made of the system's random numbers"
 )]

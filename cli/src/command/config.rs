@@ -68,7 +68,7 @@ fn path(resolver: &Resolver, flags: &Flags, output: &Output) -> Result<(), Error
     output.data(user.value.display())?;
     if let Ok(Value::Array(layers)) = layers {
         for layer in layers {
-            let word = |key: &str| layer[key].as_str().unwrap_or_default().to_owned();
+            let word = |key: &str| layer.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
             output.tell(format_args!(
                 "{} {} ({})",
                 styled(FAINT, word("layer")),

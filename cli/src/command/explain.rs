@@ -162,24 +162,25 @@ fn listed(places: &[String]) -> String {
     match places.len().saturating_sub(SHOWN) {
         // "and 1 more" is as long as the name.
         0 | 1 => places.join(", "),
-        more => format!("{} and {more} more", places[..SHOWN].join(", ")),
+        more => format!("{} and {more} more", places.get(..SHOWN).unwrap_or(places).join(", ")),
     }
 }
 
 /// `line` in pieces of at most `width` characters, broken after a space where there is one.
 pub(super) fn wrapped(line: &str, width: usize) -> Vec<String> {
-    let mut pieces = vec![String::new()];
+    let mut pieces = Vec::new();
+    let mut piece = String::new();
     for word in line.split(' ') {
-        let last = pieces.len() - 1;
-        if !pieces[last].is_empty() && pieces[last].chars().count() + 1 + word.chars().count() > width {
-            pieces.push(format!("  {word}"));
+        if !piece.is_empty() && piece.chars().count() + 1 + word.chars().count() > width {
+            pieces.push(std::mem::replace(&mut piece, format!("  {word}")));
         } else {
-            if !pieces[last].is_empty() {
-                pieces[last].push(' ');
+            if !piece.is_empty() {
+                piece.push(' ');
             }
-            pieces[last].push_str(word);
+            piece.push_str(word);
         }
     }
+    pieces.push(piece);
     pieces
 }
 

@@ -23,8 +23,8 @@ pub(crate) fn run(resolver: &Resolver, options: &Logout, output: &Output) -> Res
     }
     if json {
         let mut shown = json!({ "removed": places.first(), "revoked": revoked, "project": project });
-        if !asked.is_empty() {
-            shown["plugins"] = json!(asked);
+        if let (false, Some(shown)) = (asked.is_empty(), shown.as_object_mut()) {
+            shown.insert("plugins".to_owned(), json!(asked));
         }
         return output.json(&shown);
     }

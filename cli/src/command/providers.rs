@@ -56,7 +56,8 @@ fn table(rows: &[Row]) -> String {
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
     let mut text = String::new();
     for (i, row) in rows.iter().enumerate() {
-        if i > 0 && rows[i - 1].in_chain != row.in_chain {
+        let before = i.checked_sub(1).and_then(|before| rows.get(before));
+        if before.is_some_and(|before| before.in_chain != row.in_chain) {
             text += &format!("{}\n", styled(FAINT, "\nNot in the chain:"));
         }
         let name = styled(STRONG, format!("{:width$}", row.name));

@@ -91,14 +91,15 @@ pub trait Processes: Send + Sync {
         Box::pin(async move {
             let mut output = run.await?;
             let Some(mut with) = with else { return Ok(output) };
-            let mut read = 0;
-            while let Some(length) = output.stdout[read..].iter().position(|byte| *byte == b'\n') {
-                if let Reply::Last = with.line(&output.stdout[read..read + length]).await {
+            let mut rest = output.stdout.as_slice();
+            while let Some(length) = rest.iter().position(|byte| *byte == b'\n') {
+                let (line, after) = rest.split_at(length);
+                if let Reply::Last = with.line(line).await {
                     break;
                 }
-                read += length + 1;
+                rest = after.get(1..).unwrap_or_default();
             }
-            output.stdout = Zeroizing::new(output.stdout[read..].to_vec());
+            output.stdout = Zeroizing::new(rest.to_vec());
             Ok(output)
         })
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
+use ee_auth_core::time::later;
 use ee_auth_core::{Scopes, Token, TokenKey};
 use ring::{digest, hmac};
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,7 @@ pub(crate) fn read(key: &TokenKey, json: &[u8], now: SystemTime) -> Result<Token
     hmac::verify(&sealing_key(key), &sealed, &seal).map_err(|_| "it is damaged")?;
     let obtained_at = time(entry.obtained_at).ok_or("it is of no time that there is")?;
     let expires_at = time(entry.expires_at).ok_or("it is of no time that there is")?;
-    if obtained_at > now + SKEW {
+    if obtained_at > later(now, SKEW) {
         // It may have expired long ago, for all that this clock knows.
         return Err("its token was got in the future: the clock has been set back since");
     }
@@ -122,19 +123,21 @@ fn time(seconds: u64) -> Option<SystemTime> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| DIGITS[usize::from(digit)] as char)
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
         .collect()
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<_>> =
         text.bytes().map(|byte| (byte as char).to_digit(16).map(|digit| digit as u8)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    Some(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    let byte = |pair: &[u8]| match *pair {
+        [high, low] => Some(high << 4 | low),
+        _ => None,
+    };
+    digits?.chunks(2).map(byte).collect()
 }
 
 #[cfg(test)]

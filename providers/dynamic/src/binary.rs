@@ -87,7 +87,7 @@ pub(crate) fn is_cut(bytes: &[u8]) -> bool {
     const LOAD: &[u8] = &[1, 0, 0, 0];
     let number = |at: usize, size: usize| -> Option<usize> {
         let mut number = [0; 8];
-        number[..size].copy_from_slice(bytes.get(at..at.checked_add(size)?)?);
+        number.get_mut(..size)?.copy_from_slice(bytes.get(at..at.checked_add(size)?)?);
         usize::try_from(u64::from_le_bytes(number)).ok()
     };
     let fits = || {
@@ -133,7 +133,7 @@ fn pe(bytes: &[u8]) -> Option<Binary> {
     }
     let at = u32::from_le_bytes(bytes.get(0x3c..0x40)?.try_into().ok()?) as usize;
     let header = bytes.get(at..at.checked_add(6)?)?.strip_prefix(b"PE\0\0")?;
-    let name = match u16::from_le_bytes([header[0], header[1]]) {
+    let name = match u16::from_le_bytes(header.try_into().ok()?) {
         0x8664 => "x86-64".to_owned(),
         0xaa64 => "ARM64".to_owned(),
         0x014c => "x86".to_owned(),

@@ -123,7 +123,7 @@ fn is_event(message: &str) -> bool {
 fn seems(answer: &[u8], success: bool) -> bool {
     const KEY: &[u8] = b"\"success\":";
     let Some(at) = answer.windows(KEY.len()).position(|part| part == KEY) else { return false };
-    let value = answer[at + KEY.len()..].trim_ascii_start();
+    let value = answer.get(at + KEY.len()..).unwrap_or_default().trim_ascii_start();
     value.starts_with(if success { b"true" } else { b"false" })
 }
 

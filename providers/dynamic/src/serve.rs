@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::call::Call;
 use crate::instance::{Created, Instance};
 use crate::library::Library;
-use crate::services::Services;
+use crate::services::{Services, add};
 use crate::{fault, process};
 
 /// Runs the library at `path` with the SHA-256 `pin` for one request, which it reads from standard input, and writes the answer
@@ -163,7 +163,7 @@ impl Services for Relay {
 
     fn ask(&self, mut event: Value) -> Value {
         if let Some(hosts) = lock(&self.http_hosts).take() {
-            event["http_hosts"] = hosts.into();
+            add(&mut event, "http_hosts", hosts);
         }
         self.exchange(&event).unwrap_or_default()
     }

@@ -89,7 +89,7 @@ pub(crate) unsafe extern "C" fn write(ctx: *mut c_void, message: Str) -> Status 
 pub(crate) unsafe extern "C" fn log(ctx: *mut c_void, level: u32, message: Str) {
     // SAFETY: the plugin lends the text for the length of this call.
     let Some(message) = (unsafe { bytes(message) }) else { return };
-    let message = String::from_utf8_lossy(&message[..message.len().min(4096)]);
+    let message = String::from_utf8_lossy(message.get(..4096).unwrap_or(message));
     let level = match level {
         1 => "error",
         2 => "warn",
@@ -146,10 +146,21 @@ fn running(call: u64) -> Option<Arc<Call>> {
     CALLS.get(usize::try_from(call).ok()?).filter(|call| !call.is_over())
 }
 
+/// Adds a field to an event.
+pub(crate) fn add(event: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Value::Object(fields) = event {
+        fields.insert(name.to_owned(), value.into());
+    }
+}
+
+fn is_ok(reply: &Value) -> bool {
+    reply.get("ok") == Some(&Value::Bool(true))
+}
+
 /// Asks the services of a call.
 fn ask(call: u64, event: Value) -> Option<Value> {
     let reply = running(call)?.services.ask(event);
-    (reply["ok"] == true).then_some(reply)
+    is_ok(&reply).then_some(reply)
 }
 
 /// Asks, and hands the `value` or the `answer` of the reply to `out`.
@@ -165,7 +176,7 @@ unsafe fn ask_for_value(call: u64, event: Value, out: *const abi::Sink) -> Statu
     let out = unsafe { out.read() };
     let Some(write) = out.write else { return BAD_ARGUMENT };
     let Some(reply) = ask(call, event) else { return FAILED };
-    match reply["value"].as_str().or(reply["answer"].as_str()) {
+    match reply.get("value").or(reply.get("answer")).and_then(Value::as_str) {
         // SAFETY: a function of the plugin with the context that belongs to it; the text lives until it has returned.
         Some(value) => unsafe { write(out.ctx, Str::new(value)) },
         None => OK,
@@ -191,8 +202,8 @@ unsafe extern "C" fn open(_ctx: *mut c_void, call: u64, message: Str, url: Str, 
     };
     let mut event = json!({"event": "prompt", "kind": "open", "message": message, "url": url});
     if !code.is_empty() {
-        event["kind"] = "code".into();
-        event["code"] = code.into();
+        add(&mut event, "kind", "code");
+        add(&mut event, "code", code);
     }
     done(ask(call, event))
 }
@@ -260,8 +271,8 @@ unsafe extern "C" fn send(
     let (Some(event), Some(receive)) = (event, receive) else { return BAD_ARGUMENT };
     let Some(call) = running(call) else { return FAILED };
     let reply = call.services.ask(event);
-    let said = |key: &str| reply[key].as_str().unwrap_or_default();
-    let status = reply["status"].as_u64().filter(|_| reply["ok"] == true).unwrap_or_default();
+    let said = |key: &str| reply.get(key).and_then(Value::as_str).unwrap_or_default();
+    let status = reply.get("status").and_then(Value::as_u64).filter(|_| is_ok(&reply)).unwrap_or_default();
     let status = u32::try_from(status).unwrap_or_default();
     // What is no text travels in base64.
     let decoded = Zeroizing::new(STANDARD.decode(said("body_base64")).unwrap_or_default());
@@ -290,11 +301,11 @@ unsafe fn http_event(request: &abi::HttpRequest) -> Option<Value> {
     let headers = unsafe { pairs(request.headers, request.headers_n)? };
     let mut event = json!({"event": "http", "method": method, "url": url, "headers": headers});
     if !json.is_empty() {
-        event["json"] = serde_json::from_str(json).ok()?;
+        add(&mut event, "json", serde_json::from_str::<Value>(json).ok()?);
     }
     if !request.form.is_null() {
         // SAFETY: as above.
-        event["form"] = unsafe { pairs(request.form, request.form_n)? }.into();
+        add(&mut event, "form", unsafe { pairs(request.form, request.form_n)? });
     }
     Some(event)
 }

@@ -79,7 +79,7 @@ struct Candidate {
 
 /// The credential in the variables, where all that is set is one and the same.
 fn candidate(search: &Search) -> Result<Option<Candidate>, Error> {
-    let (own, others) = VARIABLES.split_first().expect("there is at least our own");
+    let [own, others @ ..] = &VARIABLES;
     let mut emails = Vec::new();
     let mut candidates = Vec::new();
     if let Some(value) = search.secret_variable(own.name)? {
@@ -134,15 +134,12 @@ fn error_of(error: Error, variable: &Variable) -> Error {
 }
 
 fn only_email(mut emails: Vec<Email>) -> Result<Option<Email>, Error> {
-    let first = match emails.first() {
-        None => return Ok(None),
-        Some(first) => &first.address,
-    };
-    let Some(other) = emails.iter().find(|other| !same_email(&other.address, first)) else {
+    let Some(first) = emails.first() else { return Ok(None) };
+    let Some(other) = emails.iter().find(|other| !same_email(&other.address, &first.address)) else {
         return Ok(Some(emails.swap_remove(0)));
     };
-    let (one, two) = (emails[0].variable.name, other.variable.name);
-    Err(contradiction(format!("{one} is {first}, and {two} is {}", other.address))
+    let (one, two) = (first.variable.name, other.variable.name);
+    Err(contradiction(format!("{one} is {}, and {two} is {}", first.address, other.address))
         .hint(format!("unset the one that is wrong, or set {OWN} to the JSON of the key, which beats both")))
 }
 

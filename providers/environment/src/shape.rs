@@ -241,7 +241,8 @@ fn base64_text(text: &str) -> Option<Zeroizing<String>> {
 
 /// PowerShell's `[Convert]::ToBase64String([Text.Encoding]::Unicode.GetBytes(…))` encodes UTF-16.
 fn utf16(bytes: &[u8]) -> Option<Zeroizing<String>> {
-    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    let unit = |pair: &[u8]| Some(u16::from_le_bytes(pair.try_into().ok()?));
+    let units: Vec<u16> = bytes.chunks_exact(2).filter_map(unit).collect();
     String::from_utf16(&units).ok().map(Zeroizing::new)
 }
 

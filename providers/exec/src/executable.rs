@@ -66,6 +66,11 @@ impl Executable {
         self.0.protocol
     }
 
+    /// The first word of the command, which has one: it was checked.
+    fn program(&self) -> &str {
+        self.0.command.first().map(String::as_str).unwrap_or_default()
+    }
+
     /// The provider's name.
     pub(crate) fn name(&self) -> &str {
         &self.0.name
@@ -110,7 +115,7 @@ impl Executable {
         }
         let command = Command {
             program: self.vouch(host)?,
-            arguments: self.0.command[1..].iter().map(OsString::from).collect(),
+            arguments: self.0.command.iter().skip(1).map(OsString::from).collect(),
             variables: Variables::Only(variables),
             // A dialogue ends its lines itself.
             input: protocol.is_own().then(|| match with {
@@ -167,11 +172,11 @@ impl Executable {
 
 impl Transport for Executable {
     fn place(&self) -> String {
-        self.0.command[0].clone()
+        self.program().to_owned()
     }
 
     fn file(&self, host: &Host) -> Option<PathBuf> {
-        command::program(&self.0.command[0], host)
+        command::program(self.program(), host)
     }
 
     fn look(&self, host: &Host) -> Look {
@@ -196,7 +201,7 @@ impl Transport for Executable {
             // As good as can be had without reading the file.
             None => {
                 let status =
-                    command::program(&command[0], host).and_then(|path| host.files.status(&path).ok());
+                    command::program(self.program(), host).and_then(|path| host.files.status(&path).ok());
                 key.add("file", format!("{:?}", status.map(|status| (status.size, status.modified))))
             }
         };
@@ -224,7 +229,7 @@ impl Executable {
     /// The answer of an executable that can hand out a token and nothing else.
     fn without_running(&self, op: Op) -> Answer {
         if op == Op::Describe {
-            let name = Path::new(&self.0.command[0]).file_name().unwrap_or_default().to_string_lossy();
+            let name = Path::new(self.program()).file_name().unwrap_or_default().to_string_lossy();
             let mut manifest = Manifest::default();
             manifest.name = words::line(&name);
             manifest.ops = vec![Op::Get.name().to_owned()];

@@ -70,12 +70,15 @@ impl Document {
 
     /// Whether both say the same, wherever they came from and however the line breaks of their private key are written.
     pub fn same_as(&self, other: &Self) -> bool {
-        let same = |name: &str, other: &Value| match (&self.fields[name], other) {
+        let same = |name: &str, own: &Value, other: &Value| match (own, other) {
             (Value::String(a), Value::String(b)) if name == "private_key" => a == b || same_pem(a, b),
             (a, b) => a == b,
         };
         self.fields.len() == other.fields.len()
-            && self.fields.keys().all(|name| other.fields.get(name).is_some_and(|other| same(name, other)))
+            && self
+                .fields
+                .iter()
+                .all(|(name, own)| other.fields.get(name).is_some_and(|other| same(name, own, other)))
     }
 
     /// Where it came from, for a person.
@@ -163,9 +166,9 @@ impl Document {
         if !self.has(field) {
             return Ok(None);
         }
-        let number = match &self.fields[field] {
-            Value::Number(number) => number.as_u64(),
-            Value::String(text) => text.trim().parse().ok(),
+        let number = match self.fields.get(field) {
+            Some(Value::Number(number)) => number.as_u64(),
+            Some(Value::String(text)) => text.trim().parse().ok(),
             _ => None,
         };
         number.map(Some).ok_or_else(|| self.wrong(field, "must be a whole number"))

@@ -25,7 +25,7 @@ pub(crate) fn explain(
         return unavailable;
     }
     let json: Value = serde_json::from_slice(&response.body).unwrap_or_default();
-    let error = &json["error"];
+    let error = json.get("error").unwrap_or(&Value::Null);
     let text = |value: &Value| value.as_str().map(redact).unwrap_or_default();
     let (code, message) = (text(&error["status"]), text(&error["message"]));
     if code.is_empty() && message.is_empty() {

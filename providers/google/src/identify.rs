@@ -430,7 +430,7 @@ const ROWS: &[Row] = &[
         "write the whole path, beginning with /: single quotes, .env files and service managers leave `$HOME` as it is",
     ),
     text(
-        |t| t.starts_with('%') && t[1..].contains('%') && t.contains('\\'),
+        |t| t.strip_prefix('%').is_some_and(|rest| rest.contains('%')) && t.contains('\\'),
         "a path in which `%…%` was not replaced",
         "write the whole path: only cmd.exe replaces %USERPROFILE%; PowerShell has \"$env:USERPROFILE\\key.json\"",
     ),
@@ -568,7 +568,7 @@ fn is_der(bytes: &[u8]) -> bool {
 fn is_pkcs12(bytes: &[u8]) -> bool {
     /// The object identifier of PKCS #7 data, 1.2.840.113549.1.7.1, in which a PFX has its content (RFC 7292).
     const PKCS7_DATA: [u8; 11] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
-    let head = &bytes[..bytes.len().min(64)];
+    let head = bytes.get(..64).unwrap_or(bytes);
     is_der(bytes) && head.windows(PKCS7_DATA.len()).any(|window| window == PKCS7_DATA)
 }
 

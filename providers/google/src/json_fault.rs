@@ -177,7 +177,7 @@ pub(crate) fn at(text: &str, line: usize, column: usize, words: &str) -> Fault {
         Some(cause) => (format!("{stands}: {}", cause.what), cause.help),
         None => (stands, "a credential file begins with `{` and ends with `}`; download or copy it again"),
     };
-    Fault { line, column: 1 + text[start.min(offset)..offset].chars().count(), what, help }
+    Fault { line, column: 1 + before.get(start..).unwrap_or_default().chars().count(), what, help }
 }
 
 /// A character for a person, by its number where it cannot be told by its looks.

@@ -87,7 +87,8 @@ impl Refused {
     pub(crate) fn read(status: u16, body: &[u8]) -> Self {
         let json: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |value: &Value| value.as_str().map(redact).unwrap_or_default();
-        let error = &json["error"];
+        let field = |name: &str| json.get(name).unwrap_or(&Value::Null);
+        let error = field("error");
         if error.is_object() {
             let info = ErrorInfo::of(error);
             let is_user_project = info.is_user_project(error["message"].as_str().unwrap_or_default());
@@ -102,8 +103,8 @@ impl Refused {
         Self {
             status,
             error: text(error),
-            subtype: text(&json["error_subtype"]),
-            description: text(&json["error_description"]),
+            subtype: text(field("error_subtype")),
+            description: text(field("error_description")),
             user_project: None,
         }
     }

@@ -16,7 +16,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
-use serde_json::json;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::Document;
@@ -158,7 +158,7 @@ impl ServiceAccount {
         let issued_at = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut header = json!({ "alg": "RS256", "typ": "JWT" });
         if let Some(key_id) = &self.key.key_id {
-            header["kid"] = json!(key_id);
+            add(&mut header, "kid", key_id);
         }
         let mut claims = json!({
             "iss": self.key.email,
@@ -168,7 +168,7 @@ impl ServiceAccount {
             "exp": issued_at + ASSERTION_LIFETIME.as_secs(),
         });
         if let Some(subject) = &self.subject {
-            claims["sub"] = json!(subject);
+            add(&mut claims, "sub", subject);
         }
         let mut jwt = Zeroizing::new(format!(
             "{}.{}",
@@ -302,13 +302,20 @@ pub fn same_pem(a: &str, b: &str) -> bool {
 /// Whether `text` is a private key in PEM: perhaps with certificates and other text around it, as `openssl pkcs12` writes
 /// it, but not a piece of JSON.
 pub fn is_pem(text: &str) -> bool {
-    text.find(BEGIN).is_some_and(|at| {
-        !text[..at].contains(['{', '"'])
-            && text.match_indices(BEGIN).any(|(at, _)| {
-                let label = text[at + BEGIN.len()..].split("-----").next().unwrap_or_default();
-                label.ends_with("PRIVATE KEY") && label != "OPENSSH PRIVATE KEY"
-            })
-    })
+    let mut parts = text.split(BEGIN);
+    let is_bare = parts.next().is_some_and(|before| !before.contains(['{', '"']));
+    is_bare
+        && parts.any(|begun| {
+            let label = begun.split("-----").next().unwrap_or_default();
+            label.ends_with("PRIVATE KEY") && label != "OPENSSH PRIVATE KEY"
+        })
+}
+
+/// Adds a field to an object.
+fn add(object: &mut Value, name: &str, value: &str) {
+    if let Value::Object(fields) = object {
+        fields.insert(name.to_owned(), value.into());
+    }
 }
 
 const BEGIN: &str = "-----BEGIN ";
@@ -349,16 +356,13 @@ fn private_key(text: &str) -> Result<Block<'_>, &'static str> {
     let mut found: Option<Block<'_>> = None;
     let mut saw_another = false;
     let mut rest = text;
-    while let Some(at) = rest.find(BEGIN) {
-        let Some((label, after)) = rest[at + BEGIN.len()..].split_once("-----") else { break };
+    while let Some((_, begun)) = rest.split_once(BEGIN) {
+        let Some((label, after)) = begun.split_once("-----") else { break };
         rest = after;
         if label.len() > 64 || label.contains(char::is_control) {
             continue;
         }
-        let end = after.match_indices(END).find(|(end, _)| {
-            after[end + END.len()..].strip_prefix(label).is_some_and(|after| after.starts_with("-----"))
-        });
-        let Some((end, _)) = end else {
+        let Some((body, _)) = after.split_once(&format!("{END}{label}-----")) else {
             if label.ends_with("PRIVATE KEY") {
                 return Err(
                     "is no PEM: it was cut off, and has no -----END …----- line that matches its -----BEGIN …-----",
@@ -366,8 +370,8 @@ fn private_key(text: &str) -> Result<Block<'_>, &'static str> {
             }
             continue;
         };
-        let block = Block { label, body: &after[..end] };
-        rest = &after[end..];
+        let block = Block { label, body };
+        rest = after.strip_prefix(body).unwrap_or_default();
         if !label.ends_with("PRIVATE KEY") {
             saw_another = true;
             continue;

@@ -22,16 +22,17 @@ impl Buffer {
     }
 
     pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), Full> {
-        let fits = chunk.len().min(self.limit - self.bytes.len());
-        let needed = self.bytes.len() + fits;
+        let room = self.limit - self.bytes.len();
+        let (fitting, left) = chunk.split_at_checked(room).unwrap_or((chunk, &[]));
+        let needed = self.bytes.len() + fitting.len();
         if needed > self.bytes.capacity() {
             let room = needed.max(self.bytes.capacity().saturating_mul(2)).max(LEAST_ROOM).min(self.limit);
             let mut grown = Zeroizing::new(Vec::with_capacity(room));
             grown.extend_from_slice(&self.bytes);
             self.bytes = grown;
         }
-        self.bytes.extend_from_slice(&chunk[..fits]);
-        if fits == chunk.len() { Ok(()) } else { Err(Full) }
+        self.bytes.extend_from_slice(fitting);
+        if left.is_empty() { Ok(()) } else { Err(Full) }
     }
 
     /// Reads to the end, or until the buffer is full.

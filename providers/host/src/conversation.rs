@@ -120,13 +120,13 @@ async fn next_line(
             return Ok((!is_empty).then(|| line.into_bytes()));
         }
         is_empty = false;
-        let end = chunk.iter().position(|byte| *byte == b'\n');
-        let taken = end.unwrap_or(chunk.len());
-        if line.push(&chunk[..taken]) == Err(Full) {
+        let begun = chunk.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let (taken, has_end) = (begun.len(), begun.len() < chunk.len());
+        if line.push(begun) == Err(Full) {
             return Err(Trouble::TooMuch);
         }
-        from.consume(taken + usize::from(end.is_some()));
-        if end.is_some() {
+        from.consume(taken + usize::from(has_end));
+        if has_end {
             return Ok(Some(line.into_bytes()));
         }
     }

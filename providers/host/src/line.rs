@@ -59,8 +59,9 @@ fn read_line(mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> io::Result
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "there was no answer"));
         }
         // A terminal hands over a line at a time: there is nothing behind its end.
-        line.extend_from_slice(&chunk[..count]);
-        if count == 0 || chunk[..count].contains(&b'\n') {
+        let read = chunk.get(..count).unwrap_or_default();
+        line.extend_from_slice(read);
+        if count == 0 || read.contains(&b'\n') {
             break;
         }
         if line.len() + chunk.len() > LONGEST {

@@ -83,8 +83,8 @@ mod linux {
         sendto(&netlink, &question(peer, local), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
         let mut answer = [0; 512];
         let (_, length) = recv(&netlink, &mut answer[..], RecvFlags::empty())?;
-        let answer = &answer[..length.min(answer.len())];
-        let kind = answer.get(4..6).map(|kind| u16::from_ne_bytes([kind[0], kind[1]]));
+        let answer = answer.get(..length).unwrap_or(&answer);
+        let kind = answer.get(4..6).and_then(|kind| Some(u16::from_ne_bytes(kind.try_into().ok()?)));
         match answer.get(OWNER..OWNER + 4) {
             Some(&[a, b, c, d]) if kind == Some(BY_FAMILY) => Ok(u32::from_ne_bytes([a, b, c, d])),
             // NLMSG_ERROR: no such socket.

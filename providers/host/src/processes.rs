@@ -262,7 +262,7 @@ pub(crate) async fn collect(
         if count == 0 {
             return Ok(());
         }
-        if into.push(&chunk[..count]) == Err(Full) && needed {
+        if into.push(chunk.get(..count).unwrap_or_default()) == Err(Full) && needed {
             return Err(Trouble::TooMuch);
         }
     }

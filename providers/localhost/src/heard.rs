@@ -51,10 +51,11 @@ impl Expected<'_> {
             return Heard::Stray(Stray::OtherUser);
         }
         let query = match visit.target.strip_prefix('/') {
-            Some("") => "",
-            Some(rest) if rest.starts_with('?') => &rest[1..],
-            _ => return Heard::Stray(Stray::Elsewhere),
+            Some("") => Some(""),
+            Some(rest) => rest.strip_prefix('?'),
+            None => None,
         };
+        let Some(query) = query else { return Heard::Stray(Stray::Elsewhere) };
         if visit.method != "GET" || !visit.host.as_deref().is_some_and(|host| self.is_ours(host)) {
             return Heard::Stray(Stray::Elsewhere);
         }

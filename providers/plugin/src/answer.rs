@@ -64,7 +64,7 @@ impl Answer {
     /// The same answer with how long the token lives from now.
     pub fn expires_in(self, lifetime: Duration) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.expires_at((now + lifetime).as_secs())
+        self.expires_at(now.saturating_add(lifetime).as_secs())
     }
 
     /// The same answer with how long the token may be kept. Where nothing is said, it is kept as long as the process lives.
@@ -106,12 +106,10 @@ impl Answer {
 
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = |key: &&String| {
+        let shown = |(key, _): &(&String, &Value)| {
             !matches!(key.as_str(), "access_token" | "id_token" | "saml_response" | "success" | "version")
         };
-        f.debug_map()
-            .entries(self.0.keys().filter(shown).map(|key| (key, &self.0[key])))
-            .finish_non_exhaustive()
+        f.debug_map().entries(self.0.iter().filter(shown)).finish_non_exhaustive()
     }
 }
 

@@ -104,11 +104,18 @@ impl<R: BufRead, W: Write> StdioServices<'_, R, W> {
             writeln!(to, "{event}").and_then(|()| to.flush()).and_then(|()| from.read_line(&mut line));
         let reply = exchanged.ok().and_then(|_| serde_json::from_str::<Value>(&line).ok());
         match reply {
-            Some(reply) if reply["ok"] == true => Ok(reply),
-            Some(reply) => Err(refused(reply["message"].as_str().unwrap_or("the host refused").to_owned())),
+            Some(reply) if reply.get("ok") == Some(&Value::Bool(true)) => Ok(reply),
+            Some(reply) => {
+                Err(refused(text(&reply, "message").unwrap_or_else(|| "the host refused".to_owned())))
+            }
             None => Err(Failure::unavailable("the host did not reply")),
         }
     }
+}
+
+/// A text of a reply.
+fn text(reply: &Value, name: &str) -> Option<String> {
+    reply.get(name)?.as_str().map(str::to_owned)
 }
 
 impl<R: BufRead + Send, W: Write + Send> Services for StdioServices<'_, R, W> {
@@ -135,19 +142,22 @@ impl<R: BufRead + Send, W: Write + Send> Services for StdioServices<'_, R, W> {
             "url": request.url,
             "headers": map(&request.headers),
         });
-        match &request.body {
-            Body::None => {}
-            Body::Json(text) => event["json"] = serde_json::from_str(text).unwrap_or_default(),
-            Body::Form(fields) => event["form"] = map(fields),
+        let body = match &request.body {
+            Body::None => None,
+            Body::Json(text) => Some(("json", serde_json::from_str(text).unwrap_or_default())),
+            Body::Form(fields) => Some(("form", map(fields))),
+        };
+        if let (Value::Object(event), Some((name, body))) = (&mut event, body) {
+            event.insert(name.to_owned(), body);
         }
         let reply = self.ask(&event, Failure::unavailable)?;
-        let text = |key: &str| reply[key].as_str().unwrap_or_default().to_owned();
-        let status = reply["status"].as_u64().and_then(|status| u16::try_from(status).ok());
+        let status =
+            reply.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
         let status = status.ok_or_else(|| Failure::unavailable("the host's reply has no status"))?;
-        if reply["body"].is_null() {
+        let Some(body) = text(&reply, "body") else {
             return Err(Failure::unavailable("the answer to a request is not UTF-8 text"));
-        }
-        Ok(HttpResponse { status, content_type: text("content_type"), body: text("body") })
+        };
+        Ok(HttpResponse { status, content_type: text(&reply, "content_type").unwrap_or_default(), body })
     }
 
     fn prompt(&self, prompt: Prompt<'_>) -> Result<Option<String>, Failure> {
@@ -163,7 +173,7 @@ impl<R: BufRead + Send, W: Write + Send> Services for StdioServices<'_, R, W> {
             Prompt::Secret { question } => json!({"event": "prompt", "kind": "secret", "message": question}),
         };
         let reply = self.ask(&event, Failure::interaction_required)?;
-        Ok(reply["answer"].as_str().map(str::to_owned))
+        Ok(text(&reply, "answer"))
     }
 
     fn store(&self, op: StoreOp<'_>) -> Result<Option<String>, Failure> {
@@ -173,7 +183,7 @@ impl<R: BufRead + Send, W: Write + Send> Services for StdioServices<'_, R, W> {
             StoreOp::Delete { key } => json!({"event": "store", "op": "delete", "key": key}),
         };
         let reply = self.ask(&event, Failure::unavailable)?;
-        Ok(reply["value"].as_str().map(str::to_owned))
+        Ok(text(&reply, "value"))
     }
 }
 

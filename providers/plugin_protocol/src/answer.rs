@@ -244,15 +244,15 @@ impl Raw {
             }
             _ => return Err(breach("malformed", "its answer is not JSON")),
         };
-        let end = stream.byte_offset();
-        match &text[end..].trim_start() {
+        let (answer, rest) = text.split_at_checked(stream.byte_offset()).unwrap_or((text, ""));
+        match rest.trim_start() {
             rest if rest.starts_with('{') => {
                 return Err(breach("two_answers", "it answered more than once"));
             }
             rest if !rest.is_empty() => {
                 return Err(breach("trailing", "it wrote something after its answer"));
             }
-            _ if text[..end].contains('\n') => {
+            _ if answer.contains('\n') => {
                 return Err(breach("lines", "its answer is spread over several lines, and must be one"));
             }
             _ => {}

@@ -32,7 +32,7 @@ pub fn said(provider: &str, text: &str) -> String {
 pub fn complaint(stderr: &str, secrets: &[Secret]) -> Option<String> {
     let hidden = hide(stderr, secrets);
     let lines: Vec<_> = hidden.lines().filter(|line| !line.trim().is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(3)..];
+    let last = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default();
     let shown = line(&last.join(" "));
     (!shown.is_empty()).then_some(shown)
 }
@@ -59,7 +59,7 @@ pub fn secrets(
     let answers =
         stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
     for answer in answers {
-        let tokens = ["access_token", "id_token", "saml_response"].map(|key| answer[key].as_str());
+        let tokens = ["access_token", "id_token", "saml_response"].map(|key| answer.get(key)?.as_str());
         secrets.extend(tokens.into_iter().flatten().map(Secret::from));
     }
     secrets

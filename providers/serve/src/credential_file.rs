@@ -1,7 +1,7 @@
 //! The file that leads a client to the token endpoint.
 
 use ee_auth_core::{ExposeSecret, Secret};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::assertion;
 
@@ -37,9 +37,10 @@ pub fn content(base: &str, secret: &Secret, project: Option<&str>) -> String {
         "client_email": assertion::client_email(secret),
         "private_key": assertion::private_key(),
     });
-    if let Some(project) = project {
-        file["quota_project_id"] = project.into();
-        file["project_id"] = project.into();
+    if let (Some(project), Value::Object(file)) = (project, &mut file) {
+        for name in ["quota_project_id", "project_id"] {
+            file.insert(name.to_owned(), project.into());
+        }
     }
     file.to_string()
 }

@@ -82,9 +82,14 @@ impl Refusal {
 pub(crate) struct Refusals([AtomicU64; Refusal::ALL.len()]);
 
 impl Refusals {
+    #[expect(clippy::indexing_slicing, reason = "there is one for each")]
+    fn of(&self, refusal: Refusal) -> &AtomicU64 {
+        &self.0[refusal as usize]
+    }
+
     /// Counts one. The first of a kind that may be an attack is worth a warning.
     pub(crate) fn count(&self, refusal: Refusal) {
-        let before = self.0[refusal as usize].fetch_add(1, Ordering::Relaxed);
+        let before = self.of(refusal).fetch_add(1, Ordering::Relaxed);
         if before == 0 && refusal.is_suspicious() {
             log::warn!("a request {} was refused; further ones are counted", refusal.reason());
         } else {
@@ -93,9 +98,8 @@ impl Refusals {
     }
 
     pub(crate) fn counted(&self) -> Vec<(Refusal, u64)> {
-        let counts = Refusal::ALL
-            .into_iter()
-            .map(|refusal| (refusal, self.0[refusal as usize].load(Ordering::Relaxed)));
+        let counts =
+            Refusal::ALL.into_iter().map(|refusal| (refusal, self.of(refusal).load(Ordering::Relaxed)));
         counts.filter(|(_, count)| *count > 0).collect()
     }
 }

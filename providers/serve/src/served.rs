@@ -178,7 +178,7 @@ impl Profiles {
     pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Arc<Served>, &'p str)> {
         let Some(rest) = path.strip_prefix("/profiles/") else { return Some((&self.root, path)) };
         let (name, _) = rest.split_once('/').unwrap_or((rest, ""));
-        Some((self.named.get(name)?, &rest[name.len()..]))
+        Some((self.named.get(name)?, rest.strip_prefix(name)?))
     }
 }
 

@@ -124,6 +124,7 @@ pub fn local_secret() -> Secret {
 }
 
 /// So many random bytes, in hexadecimal digits.
+#[expect(clippy::expect_used, reason = "a secret that can be guessed would be worse than an end")]
 pub(crate) fn random_hex(bytes: usize) -> String {
     let mut random = vec![0; bytes];
     SystemRandom::new().fill(&mut random).expect("the system has random numbers");

@@ -129,10 +129,10 @@ fn is_fork(examination: &Examination<'_>) -> bool {
     };
     let Ok(read) = examination.host().files.read(&path, MAX_CREDENTIAL_FILE) else { return false };
     let event: Value = serde_json::from_slice(&read.bytes).unwrap_or_default();
-    let head = &event["pull_request"]["head"]["repo"];
-    match (head["full_name"].as_str(), variable("GITHUB_REPOSITORY")) {
+    let head = event.pointer("/pull_request/head/repo").unwrap_or(&Value::Null);
+    match (head.get("full_name").and_then(Value::as_str), variable("GITHUB_REPOSITORY")) {
         (Some(head), Some(own)) => head != own,
         // A fork that was deleted since.
-        _ => head.is_null() && event["pull_request"].is_object(),
+        _ => head.is_null() && event.get("pull_request").is_some_and(Value::is_object),
     }
 }

@@ -25,6 +25,14 @@
 //! A whole machine can be kept in a directory, and the network as recorded traffic: see [`Fake::load`] and
 //! [`Fake::with_traffic`].
 #![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "it stands in for the world in tests, and what it is given is theirs"
+)]
+#![allow(
     clippy::disallowed_methods,
     reason = "Fake::load reads the directories in which tests keep machines"
 )]

@@ -30,6 +30,14 @@
 //! assert_eq!(sandbox.requests().len(), 2);
 //! # Ok::<(), std::io::Error>(())
 //! ```
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "it stands in for the world in tests, and what it is given is theirs"
+)]
 #![allow(clippy::disallowed_methods, reason = "the sandbox is the world outside, with a clock of its own")]
 
 mod browser;

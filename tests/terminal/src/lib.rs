@@ -2,6 +2,14 @@
 //!
 //! The program leads a session whose terminal this is (`setsid --ctty`, of util-linux), so that Ctrl-C, job control and
 //! `/dev/tty` are as at a desk. Its standard output is a pipe: data does not go to the terminal.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, reason = "tests start programs and wait for them")]
 

@@ -102,8 +102,9 @@ impl Home {
 
     /// The same machine with this home, these variables, no proxy and nothing else of the user's.
     pub(crate) fn host(&self, host: &Host, variables: &[(&str, &str)]) -> Host {
-        let mut known =
-            BTreeMap::from([("EE_AUTH_CONFIG".to_owned(), self.variables["EE_AUTH_CONFIG"].clone())]);
+        let config = self.variables.get_key_value("EE_AUTH_CONFIG");
+        let mut known: BTreeMap<_, _> =
+            config.map(|(name, file)| (name.clone(), file.clone())).into_iter().collect();
         known.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), OsString::from(value))));
         let user_id = host.environment.user_id();
         let environment = Overlay { home: self.path().to_owned(), variables: known, user_id };

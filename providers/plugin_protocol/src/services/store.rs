@@ -117,7 +117,7 @@ fn unreadable(why: &str) -> Refused {
 pub(super) fn namespace(provider: &str, place: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, place.as_bytes());
     let mut name = format!("{provider}-");
-    for byte in &digest.as_ref()[..8] {
+    for byte in digest.as_ref().iter().take(8) {
         let _ = write!(name, "{byte:02x}");
     }
     name

@@ -32,8 +32,12 @@ impl Pin {
         let mut pin = [0; 32];
         let mut read = digits.len() == 64;
         for (byte, pair) in pin.iter_mut().zip(digits.chunks_exact(2)) {
-            match (digit(pair[0]), digit(pair[1])) {
-                (Some(high), Some(low)) => *byte = high << 4 | low,
+            let value = match *pair {
+                [high, low] => digit(high).zip(digit(low)),
+                _ => None,
+            };
+            match value {
+                Some((high, low)) => *byte = high << 4 | low,
                 _ => read = false,
             }
         }

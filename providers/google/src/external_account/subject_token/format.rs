@@ -75,7 +75,8 @@ pub(super) fn add_identity(token: &Secret, key: &mut TokenKey) {
             return None;
         };
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-        Some((claims["iss"].as_str()?.to_owned(), claims["sub"].as_str()?.to_owned()))
+        let claim = |name: &str| Some(claims.get(name)?.as_str()?.to_owned());
+        Some((claim("iss")?, claim("sub")?))
     };
     match claims() {
         Some((issuer, subject)) => key.add("iss", issuer).add("sub", subject),
