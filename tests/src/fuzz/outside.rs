@@ -396,8 +396,8 @@ pub fn login_listener(bytes: &[u8]) {
     }
 }
 
-/// The address of an endpoint, which listens until the process ends.
-static ENDPOINT: LazyLock<String> = LazyLock::new(|| {
+/// An endpoint that listens until the process ends, and its address.
+static ENDPOINT: LazyLock<(Session, String)> = LazyLock::new(|| {
     let fake = Fake::new();
     let credential = credential(&fake).expect("an access token is a credential");
     let session = Session::start(credential, Via::File, &*fake.host().environment).expect("it listens");
@@ -405,15 +405,15 @@ static ENDPOINT: LazyLock<String> = LazyLock::new(|| {
     let file = std::fs::read(&path).expect("it can be read");
     // Nothing drops a static, so nothing else would remove it.
     let _ = std::fs::remove_file(&path);
-    std::mem::forget(session);
     let file: Value = serde_json::from_slice(&file).expect("JSON");
     let address = file["token_url"].as_str().unwrap_or_default().trim_start_matches("http://");
-    address.split('/').next().unwrap_or_default().to_owned()
+    let address = address.split('/').next().unwrap_or_default().to_owned();
+    (session, address)
 });
 
 /// What is sent to the endpoint of `exec` and `serve`: requests and assertions, by one who does not know the secret.
 pub fn endpoint_request(bytes: &[u8]) {
-    let address = &*ENDPOINT;
+    let (_, address) = &*ENDPOINT;
     let mut answers = Vec::new();
     let mut ask = || -> std::io::Result<()> {
         let mut stream = TcpStream::connect(address)?;
