@@ -20,8 +20,8 @@ fn expected(fault: &str) -> Option<i32> {
         | "server_error"
         | "temporarily_unavailable"
         | "rate_limit_exceeded" => Some(6),
-        "reset" | "close" | "truncated" | "redirect" | "html" | "empty" | "not-json" | "body" | "nested"
-        | "big" | "gzip-bomb" => Some(6),
+        "reset" | "close" | "truncated" | "redirect" | "html" | "empty" | "not-json" | "body"
+        | "error-body" | "nested" | "big" | "gzip-bomb" => Some(6),
         "no-token" | "empty-token" | "number-token" | "newline-token" | "wrong-token-type" => Some(6),
         "no-expiry" | "zero-expiry" | "negative-expiry" | "huge-expiry" => Some(6),
         _ => Some(5),

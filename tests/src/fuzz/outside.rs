@@ -5,7 +5,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
 use ee_auth::host::{Directory, Presence, Response};
@@ -397,7 +397,7 @@ pub fn login_listener(bytes: &[u8]) {
 }
 
 /// An endpoint that listens until the process ends, and its address.
-static ENDPOINT: LazyLock<(Session, String)> = LazyLock::new(|| {
+static ENDPOINT: LazyLock<(Mutex<Session>, String)> = LazyLock::new(|| {
     let fake = Fake::new();
     let credential = credential(&fake).expect("an access token is a credential");
     let session = Session::start(credential, Via::File, &*fake.host().environment).expect("it listens");
@@ -408,7 +408,7 @@ static ENDPOINT: LazyLock<(Session, String)> = LazyLock::new(|| {
     let file: Value = serde_json::from_slice(&file).expect("JSON");
     let address = file["token_url"].as_str().unwrap_or_default().trim_start_matches("http://");
     let address = address.split('/').next().unwrap_or_default().to_owned();
-    (session, address)
+    (Mutex::new(session), address)
 });
 
 /// What is sent to the endpoint of `exec` and `serve`: requests and assertions, by one who does not know the secret.
