@@ -5,6 +5,7 @@ mod cases;
 mod machines;
 
 use std::collections::BTreeSet;
+use std::time::{Duration, UNIX_EPOCH};
 
 use ee_auth::Resolver;
 use ee_auth::doctor::{Diagnosis, Doctor, Finding, Level, checks};
@@ -12,7 +13,7 @@ use ee_auth::host::Directory;
 use ee_auth_fake::Fake;
 
 use cases::{Case, cases};
-use machines::{google, login, scopes};
+use machines::{google, logged_in, login, scopes};
 
 fn diagnose(case: &Case) -> Diagnosis {
     let resolver = Resolver::new(case.machine.host()).offline(case.offline);
@@ -46,6 +47,21 @@ fn every_finding_comes_up_and_says_what_to_do() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_clock_makes_finding_reading_or_examining_a_credential_panic() {
+    use ee_auth_core::time::{earlier, later};
+
+    let seconds = [0, 1, 3600, 253_402_300_799, 253_402_300_800, i64::MAX as u64 - 1, i64::MAX as u64];
+    let seconds = seconds.map(Duration::from_secs);
+    for now in seconds.iter().flat_map(|by| [later(UNIX_EPOCH, *by), earlier(UNIX_EPOCH, *by)]) {
+        let machine = google(logged_in().with_time(now));
+        // An error is an answer, too, where no expiry can be reckoned.
+        let _ = Resolver::new(machine.host()).resolve().map(|credential| credential.token().map(|_| ()));
+        let diagnosis = Doctor::new(Resolver::new(machine.host())).online(true).run();
+        assert!(!diagnosis.findings.is_empty(), "{now:?}");
+    }
 }
 
 #[test]
