@@ -201,6 +201,11 @@ impl Credential {
         &self.0.found.scopes
     }
 
+    /// The scopes that a token of this credential is known to have; `None` where nobody says so.
+    pub fn scopes_of<'a>(&'a self, token: &'a Token) -> Option<&'a Scopes> {
+        self.0.found.scopes_of(token)
+    }
+
     /// The universe that it belongs to: the one that the user has chosen, since no other is trusted.
     pub fn universe_domain(&self) -> &str {
         &self.0.exchange.settings.universe_domain

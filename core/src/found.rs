@@ -49,6 +49,13 @@ impl Found {
             warnings: Vec::new(),
         }
     }
+
+    /// The scopes that `token` is known to have; `None` where neither it nor the credential says so.
+    pub fn scopes_of<'a>(&'a self, token: &'a Token) -> Option<&'a Scopes> {
+        // Without `scope` in the answer, the token has what it was asked with (RFC 6749, section 5.1).
+        let asked = Some(&self.scopes).filter(|scopes| !self.scopes_assumed && !scopes.is_empty());
+        token.scopes().or(asked)
+    }
 }
 
 /// The service account that a credential impersonates.

@@ -57,7 +57,7 @@ pub use project::{
     is_plausible_project, project_number, resolve_project,
 };
 pub use provider::{Finding, Provider, Skip, SkipReason};
-pub use scopes::Scopes;
+pub use scopes::{LENT_SCOPES, Scopes};
 pub use search::{Look, Passed, Saw, Search, Settings};
 pub use secret::{ExposeSecret, Secret, looks_like_credential, quoted, redact};
 pub use store::{TokenKey, TokenStore, Turn};

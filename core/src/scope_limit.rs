@@ -45,8 +45,7 @@ impl Settings {
     /// [`Outcome::Rejected`](crate::Outcome::Rejected), code `scopes`.
     pub(crate) fn accept(&self, token: Token, found: &Found) -> Result<Token, Error> {
         if let Some(limit) = self.scope_limit() {
-            // Without `scope` in the answer, the token has what it was asked with (RFC 6749, section 5.1).
-            let known = token.scopes().or(Some(&found.scopes).filter(|_| !found.scopes_assumed));
+            let known = found.scopes_of(&token);
             refuse_beyond(limit, known.unwrap_or(&Scopes::default()), &found.origin)?;
         }
         Ok(token)
@@ -65,6 +64,6 @@ fn refuse_beyond(limit: &Scopes, scopes: &Scopes, origin: &str) -> Result<(), Er
     )
     .hint(format!(
         "use a login, a service account's key or a provider of the kind `impersonate`, whose tokens can be limited to {limit}; \
-         or add {beyond} to --scopes, EE_AUTH_SCOPES or `scopes` in ee-auth.toml"
+         under `ee-auth exec`, give these --scopes to it; or add {beyond} to --scopes, EE_AUTH_SCOPES or `scopes` in ee-auth.toml"
     )))
 }

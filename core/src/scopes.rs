@@ -22,6 +22,9 @@ const PREFIX: &str = "https://www.googleapis.com/auth/";
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scopes(Vec<String>);
 
+/// The member of a file of `exec` or `serve` in which the scopes of its tokens stand, where they are known.
+pub const LENT_SCOPES: &str = "ee_auth_scopes";
+
 impl Scopes {
     /// What a service account, an impersonation, a federation and a new login ask for unless told otherwise: the
     /// scopes of `ee.Authenticate()`.

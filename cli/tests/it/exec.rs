@@ -283,6 +283,27 @@ fn a_stored_login_is_hidden_that_the_command_would_use_instead() {
     assert!(output.stderr.lines().any(says), "{output}");
 }
 
+/// Whatever hides it: a command that would change a login unseen, or say that it is gone, changes nothing and says why.
+#[test]
+fn a_hidden_login_is_neither_changed_nor_said_to_be() {
+    use crate::support::PROGRAM;
+    let machine = machine_with_two();
+    let login = machine.home().join(".config/earthengine/credentials");
+    let before = std::fs::read(&login).expect("a login");
+    for command in [&["set-project", "other-project"][..], &["unset-project"], &["login"], &["logout"]] {
+        let mut arguments = vec!["exec", "--", PROGRAM];
+        arguments.extend(command);
+        let output = machine.run(arguments);
+        assert_eq!(std::fs::read(&login).expect("a login"), before, "{command:?}: {output}");
+        if command == ["unset-project"] || command == ["login"] {
+            continue;
+        }
+        let output = output.expect(1);
+        assert!(output.stderr.contains("`ee-auth exec` hides it from this command"), "{command:?}: {output}");
+        assert!(output.stderr.contains("run this without `ee-auth exec`"), "{command:?}: {output}");
+    }
+}
+
 #[test]
 fn a_stored_login_is_visible_and_told_of_where_nothing_may_be_hidden() {
     let machine = machine_with_two();

@@ -122,14 +122,41 @@ fn what_cannot_be_checked_is_said() {
     assert!(output.stderr.contains(UNCHECKED), "{output}");
     assert_eq!(machine.run(["token"]).expect(0).stderr, "", "nobody asked for scopes");
     assert_eq!(machine.run([&["-q"][..], &asked].concat()).expect(0).stderr, "");
+}
 
-    // What `exec` lends has the scopes that it was resolved with.
-    let machine = Machine::with_google().with_key();
-    let mut nested = vec!["exec", "--", "env", "-u", "EE_AUTH_CREDENTIALS", PROGRAM];
-    nested.extend(["--scopes", "earthengine.readonly", "token", "--format", "json"]);
-    let output = machine.run(nested).expect(0);
-    assert!(output.stderr.contains(UNCHECKED), "{output}");
-    assert_eq!(output.json()["scopes"], json!([]), "nothing is claimed of it");
+/// An `ee-auth` under `exec` knows the scopes of what it is lent, and refuses more than it was asked for.
+#[test]
+fn what_exec_lends_is_not_wider_than_a_nested_command_asks_for() {
+    let nested = |outer: &[&str], via: &str, inner: &str| {
+        let machine = Machine::with_google().with_key();
+        let mut arguments = outer.to_vec();
+        arguments
+            .extend(["exec", "--via", via, "--", PROGRAM, "--scopes", inner, "token", "--format", "json"]);
+        (machine.run(arguments), machine)
+    };
+    for via in ["file", "both"] {
+        let (output, _) = nested(&[], via, "earthengine.readonly");
+        let output = output.expect(5);
+        assert_eq!(
+            (&output.error()["code"], output.stdout.as_str()),
+            (&json!("rejected.scopes"), ""),
+            "{output}"
+        );
+        assert!(output.stderr.contains("under `ee-auth exec`, give these --scopes to it"), "{output}");
+        assert!(!output.stderr.contains("could not check"), "{output}");
+        let narrow = ["--scopes", "earthengine.readonly"];
+        let (output, machine) = nested(&narrow, via, "earthengine.readonly,drive");
+        let output = output.expect(0);
+        assert_eq!(output.stderr, "");
+        let wanted = set(["earthengine.readonly"]);
+        assert_eq!(scopes_of(&machine, output.json()["access_token"].as_str().expect("a token")), wanted);
+        assert_eq!(output.json()["scopes"].as_array().map(Vec::len), Some(1), "{output}");
+    }
+    // A metadata server says the scopes of a token with the token.
+    if cfg!(target_os = "linux") {
+        let (output, _) = nested(&[], "metadata", "earthengine.readonly");
+        assert_eq!(output.expect(5).error()["code"], "rejected.scopes");
+    }
 }
 
 #[test]

@@ -14,6 +14,10 @@ mod hidden;
 #[cfg(unix)]
 mod unix;
 
+/// Where the link leads that stands for a file which is hidden from a command: nowhere, since nothing can be created in /proc.
+/// Whoever lists the directory sees why.
+pub const HIDDEN: &str = "/proc/hidden by ee-auth exec/see --isolate";
+
 #[cfg(target_os = "linux")]
 pub use hidden::HiddenFiles;
 #[cfg(not(target_os = "linux"))]

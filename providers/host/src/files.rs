@@ -12,6 +12,7 @@ use ee_auth_core::host::{
 };
 use tempfile::NamedTempFile;
 
+use crate::attached::HIDDEN;
 use crate::buffer::Buffer;
 use crate::ending::Undo;
 use crate::lock;
@@ -65,6 +66,7 @@ impl Files for SystemFiles {
 
     fn replace(&self, path: &Path, old: Option<&[u8]>, new: Option<&[u8]>) -> io::Result<bool> {
         let is_old = || is_there(path, old);
+        refuse_hidden(path)?;
         match new {
             Some(new) => place_private(path, new, is_old),
             None if is_old()? => {
@@ -77,6 +79,7 @@ impl Files for SystemFiles {
     }
 
     fn check_writable(&self, path: &Path, size: usize) -> io::Result<()> {
+        refuse_hidden(path)?;
         let (file, _undo) = beside(private_parent(path)?, &vec![b' '; size], Readers::Nobody)?;
         file.close()
     }
@@ -158,6 +161,7 @@ impl Files for SystemFiles {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        refuse_hidden(path)?;
         match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
@@ -320,6 +324,7 @@ fn create_directories(directory: &Path, mode: u32) -> io::Result<()> {
 
 /// Puts a private file at `path`, on the disk, if `may` still says so right before. Answers whether it did.
 fn place_private(path: &Path, bytes: &[u8], may: impl FnOnce() -> io::Result<bool>) -> io::Result<bool> {
+    refuse_hidden(path)?;
     let directory = private_parent(path)?;
     let (file, undo) = beside(directory, bytes, Readers::Nobody)?;
     file.as_file().sync_all()?;
@@ -330,6 +335,17 @@ fn place_private(path: &Path, bytes: &[u8], may: impl FnOnce() -> io::Result<boo
     undo.forget();
     sync_directory(directory);
     Ok(true)
+}
+
+/// Refuses to change a file that `ee-auth exec` hides from this process. In a mount namespace the kernel would; but in a
+/// stand-in the change would reach the link alone, or take the place of the file that nobody has read.
+fn refuse_hidden(path: &Path) -> io::Result<()> {
+    match fs::read_link(path) {
+        Ok(target) if target == Path::new(HIDDEN) => {
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, "`ee-auth exec` hides it from this command"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether `path` holds this, and nothing where there is to be nothing.

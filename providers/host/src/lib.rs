@@ -53,7 +53,7 @@ use std::sync::{Arc, LazyLock};
 use ee_auth_core::Host;
 use ee_auth_core::host::Person;
 
-pub use attached::{Ended, HiddenFiles, run_attached};
+pub use attached::{Ended, HIDDEN, HiddenFiles, run_attached};
 pub use core_dumps::disable_core_dumps;
 pub use ending::{EndOfProcess, Undo, own_signals};
 pub use notebook::Notebook;

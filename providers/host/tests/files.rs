@@ -25,6 +25,25 @@ fn names(directory: &Path) -> Vec<String> {
     names
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_exec_hides_is_not_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::os::unix::fs::symlink(ee_auth_host::HIDDEN, &path).unwrap();
+    for error in [
+        files().write_private(&path, b"new").unwrap_err(),
+        files().replace(&path, None, Some(b"new")).unwrap_err(),
+        files().replace(&path, None, None).unwrap_err(),
+        files().remove(&path).unwrap_err(),
+        files().check_writable(&path, 1).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), io::ErrorKind::ResourceBusy, "{error}");
+    }
+    assert_eq!(fs::read_link(&path).unwrap(), Path::new(ee_auth_host::HIDDEN));
+    assert_eq!(names(directory.path()), ["file"], "nothing is left beside it");
+}
+
 #[test]
 fn a_file_is_read_up_to_its_limit() {
     let directory = tempfile::tempdir().unwrap();

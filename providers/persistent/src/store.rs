@@ -215,14 +215,20 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Error {
 }
 
 fn unwritable_as(path: &Path, error: &std::io::Error, done: &str) -> Error {
-    Error::new(
-        Outcome::Internal,
-        "unwritable",
-        format!("{} could not be {done}: {error}", path.display()),
-    )
-    .hint(
-        "nothing was changed; make room on the disk, or see who owns the file and its directory, and try again",
-    )
+    let hint = match error.kind() {
+        // The kernel's word, too, for what something is mounted over.
+        std::io::ErrorKind::ResourceBusy => {
+            "nothing was changed; run this without `ee-auth exec`, or with `ee-auth exec --isolate never`"
+        }
+        std::io::ErrorKind::ReadOnlyFilesystem => {
+            "nothing was changed; make the file system writable, or give HOME a directory that is"
+        }
+        _ => {
+            "nothing was changed; make room on the disk, or see who owns the file and its directory, and try again"
+        }
+    };
+    Error::new(Outcome::Internal, "unwritable", format!("{} could not be {done}: {error}", path.display()))
+        .hint(hint)
 }
 
 fn unreadable(path: &Path, error: &FileReadError) -> Error {

@@ -57,7 +57,14 @@ impl Served {
         &self.identity
     }
 
-    /// `{"access_token", "expires_in", "token_type"}` (RFC 6749, section 5.1) with a valid token.
+    /// The scopes that the tokens are known to have, before one is asked for.
+    pub fn scopes(&self) -> Option<Scopes> {
+        let held = self.credential.held_token();
+        held.as_ref().and_then(|token| self.credential.scopes_of(token)).cloned()
+    }
+
+    /// `{"access_token", "expires_in", "token_type"}` (RFC 6749, section 5.1) with a valid token, and `scope` where its scopes
+    /// are known: whoever asked for fewer, as an `ee-auth` under `exec` may, is not to use it unawares.
     pub(crate) async fn token(&self) -> Result<Bytes, Error> {
         let token = self.credential.token_async().await?;
         let now = self.credential.exchange().host.clock.now();
@@ -68,8 +75,11 @@ impl Served {
         if let Some(text) = self.token.load().as_ref().filter(fits) {
             return Ok(text.json.clone());
         }
-        let json =
+        let mut json =
             json!({ "access_token": token.secret(), "expires_in": expires_in, "token_type": "Bearer" });
+        if let Some(scopes) = self.credential.scopes_of(&token) {
+            json["scope"] = scopes.to_parameter().into();
+        }
         let json = Bytes::from(json.to_string());
         let secret = Secret::from(token.secret());
         self.token.store(Some(Arc::new(TokenText { secret, expires_in, json: json.clone() })));

@@ -38,9 +38,11 @@ impl Session {
         let authority = listener.address().to_string();
         let served = Served::new(credential);
         let identity = served.identity().to_owned();
+        let scopes = served.scopes();
         let profiles = Profiles::new(served);
         let server = Server::start(vec![listener], secret.clone(), profiles, via).map_err(failed)?;
-        let content = credential_file::content(&format!("http://{authority}"), &secret, project.as_deref());
+        let base = format!("http://{authority}");
+        let content = credential_file::content(&base, &secret, project.as_deref(), scopes.as_ref());
         let file = via.uses_file().then(|| CredentialFile::write(&content, environment)).transpose()?;
         let place = Place {
             authority: &authority,

@@ -15,17 +15,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ee_auth_core::host::{Directory, Host};
-use ee_auth_host::Undo;
+use ee_auth_host::{HIDDEN, Undo};
 
 use crate::left_behind::{hold, is_free, tidy_up};
-use crate::logins::path_variable;
+use crate::logins::{path_variable, stored_logins};
 
 /// How the names of these directories begin.
 const PREFIX: &str = ".ee-auth-home-";
-
-/// Where the link leads that replaces a hidden file: to no file, in no directory, so that nothing can be created there either.
-/// What `open(2)` answers must be `ENOENT`, the one error that earthengine-api expects of gcloud's file.
-const NOWHERE: &str = "/proc/hidden by ee-auth exec/see --isolate";
 
 /// How often a directory is gone through into which a process still writes.
 const ROUNDS: usize = 3;
@@ -40,6 +36,7 @@ pub(crate) struct StandIn {
 impl StandIn {
     /// Makes one in `real`, without the files `hidden`, which are relative to it.
     pub(crate) fn new(real: &Path, hidden: &[&Path]) -> io::Result<Self> {
+        let files: Vec<_> = hidden.iter().map(|file| real.join(file)).collect();
         let make = || {
             // In the directory itself: so files can be moved, and where nothing can be created the command is not to
             // believe that it could.
@@ -48,18 +45,18 @@ impl StandIn {
             match link_all(real, &path, Path::new(""), hidden) {
                 Ok(()) => Ok((path, Arc::new(Mutex::new(lock)))),
                 Err(error) => {
-                    GiveBack { in_use: false }.run(&path, real);
+                    GiveBack { in_use: false, hidden: &files }.run(&path, real);
                     Err(error)
                 }
             }
         };
         let ((path, _), undo) = Undo::make(make, |(path, lock)| {
-            let (path, real, lock) = (path.clone(), real.to_owned(), lock.clone());
+            let (path, real, files, lock) = (path.clone(), real.to_owned(), files.clone(), lock.clone());
             move || {
                 // What the command has started may go on without it. Whoever holds the lock now is such a process.
                 drop(lock.lock().unwrap_or_else(PoisonError::into_inner).take());
                 let (in_use, _lock) = is_free(&path).map_or((true, None), |lock| (false, lock));
-                GiveBack { in_use }.run(&path, &real);
+                GiveBack { in_use, hidden: &files }.run(&path, &real);
             }
         })?;
         Ok(Self { path, _undo: undo })
@@ -76,10 +73,11 @@ pub fn give_back_left(host: &Host) -> Vec<PathBuf> {
     let working = environment.directory(Directory::Working).unwrap_or_default();
     let home = environment.directory(Directory::Home);
     let gcloud = path_variable(environment, "CLOUDSDK_CONFIG").map(|directory| working.join(directory));
+    let hidden = stored_logins(host);
     let mut given_back = Vec::new();
     for real in home.into_iter().chain(gcloud) {
         tidy_up(&real, PREFIX, "", |left| {
-            GiveBack { in_use: false }.run(left, &real);
+            GiveBack { in_use: false, hidden: &hidden }.run(left, &real);
             given_back.push(left.to_owned());
         });
     }
@@ -95,7 +93,7 @@ fn link_all(real: &Path, stand_in: &Path, relative: &Path, hidden: &[&Path]) -> 
             continue;
         }
         if hidden.contains(&&*relative) {
-            link(Path::new(NOWHERE), &target)?;
+            link(Path::new(HIDDEN), &target)?;
         } else if hidden.iter().any(|hidden| hidden.starts_with(&relative)) && source.is_dir() {
             private_directory(&target)?;
             link_all(&source, &target, &relative, hidden)?;
@@ -112,12 +110,14 @@ fn is_stand_in(name: &OsStr) -> bool {
 
 /// Moves what was created in a stand-in to the real directory.
 #[derive(Clone, Copy)]
-struct GiveBack {
+struct GiveBack<'a> {
     /// Whether processes still use the stand-in. Then a link to each file is left in its place.
     in_use: bool,
+    /// What the command could not see. So nothing of it takes their place, however new it is.
+    hidden: &'a [PathBuf],
 }
 
-impl GiveBack {
+impl GiveBack<'_> {
     fn run(self, stand_in: &Path, real: &Path) {
         // Of an `ee-auth exec` in an `ee-auth exec`.
         tidy_up(stand_in, PREFIX, "", |nested| self.run(nested, stand_in));
@@ -161,7 +161,7 @@ impl GiveBack {
         let kind = source.symlink_metadata()?.file_type();
         if kind.is_symlink() {
             let to = fs::read_link(source)?;
-            if to == target || to == Path::new(NOWHERE) {
+            if to == target || to == Path::new(HIDDEN) {
                 // It is still needed where the directory is.
                 return if self.in_use { Ok(()) } else { fs::remove_file(source) };
             }
@@ -169,7 +169,7 @@ impl GiveBack {
         if kind.is_dir() {
             return self.merge(source, target);
         }
-        let moved_to = move_file(source, target)?;
+        let moved_to = self.move_file(source, target)?;
         if self.in_use {
             let _ = link(&moved_to, source);
         }
@@ -197,6 +197,42 @@ impl GiveBack {
         }
         Ok(())
     }
+
+    /// Moves what is no directory: where it is then. Of two files with one name, the one that was changed last keeps it, as in a
+    /// home directory that both had used. The other is kept beside it, as is what has the name of a hidden file.
+    fn move_file(self, source: &Path, target: &Path) -> io::Result<PathBuf> {
+        for name in names(target) {
+            match place(source, &name, false) {
+                Ok(()) => {
+                    if name != target {
+                        log::warn!(
+                            "{} is another process's: what the command wrote under that name is {}",
+                            target.display(),
+                            name.display()
+                        );
+                    }
+                    return Ok(name);
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+            if is_same(source, &name)? {
+                fs::remove_file(source)?;
+                return Ok(name);
+            }
+            if name == target && self.may_replace(&name)? && changed(source)? > modified(&name)? {
+                place(source, &name, true)?;
+                return Ok(name);
+            }
+        }
+        Err(ErrorKind::AlreadyExists.into())
+    }
+
+    fn may_replace(self, target: &Path) -> io::Result<bool> {
+        let is_hidden = self.hidden.iter().any(|hidden| hidden == target)
+            || fs::read_link(target).is_ok_and(|to| to == Path::new(HIDDEN));
+        Ok(!is_hidden && !target.symlink_metadata()?.is_dir())
+    }
 }
 
 /// The name `target`, and others for what cannot have it.
@@ -207,36 +243,6 @@ fn names(target: &Path) -> impl Iterator<Item = PathBuf> {
         PathBuf::from(name)
     };
     std::iter::once(target.to_owned()).chain((1..).map(other))
-}
-
-/// Moves what is no directory: where it is then. Of two files with one name, the one that was changed last keeps it, as in a
-/// home directory that both had used. The other is kept beside it.
-fn move_file(source: &Path, target: &Path) -> io::Result<PathBuf> {
-    for name in names(target) {
-        match place(source, &name, false) {
-            Ok(()) => {
-                if name != target {
-                    log::warn!(
-                        "{} was changed by another process: the command's older file is {}",
-                        target.display(),
-                        name.display()
-                    );
-                }
-                return Ok(name);
-            }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-        if is_same(source, &name)? {
-            fs::remove_file(source)?;
-            return Ok(name);
-        }
-        if name == target && !name.symlink_metadata()?.is_dir() && changed(source)? > modified(&name)? {
-            place(source, &name, true)?;
-            return Ok(name);
-        }
-    }
-    Err(ErrorKind::AlreadyExists.into())
 }
 
 /// Whether both are one file, or files of the same content.

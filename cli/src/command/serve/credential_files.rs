@@ -50,6 +50,7 @@ impl<'a> CredentialFiles<'a> {
                 &format!("http://{}", file.authority),
                 &self.secret,
                 project(served),
+                served.scopes().as_ref(),
             );
             self.host.files.write_private(&file.path, content.as_bytes()).map_err(|error| {
                 let path = file.path.display();

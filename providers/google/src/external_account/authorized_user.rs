@@ -14,8 +14,8 @@ use ee_auth_core::host::{
 };
 use ee_auth_core::retry::{self, Repeat};
 use ee_auth_core::{
-    BoxFuture, Error, Exchange, ExposeSecret, Found, Scopes, Search, Secret, Token, TokenKey, TokenSource,
-    is_loopback,
+    BoxFuture, Error, Exchange, ExposeSecret, Found, LENT_SCOPES, Scopes, Search, Secret, Token, TokenKey,
+    TokenSource, is_loopback,
 };
 use serde_json::{Map, Value};
 use url::Url;
@@ -55,8 +55,11 @@ pub fn found(document: &Document, search: &Search) -> Result<Found, Error> {
         secret: document.secret("client_secret")?.unwrap_or_else(|| Secret::from("")),
     };
     let refresh_token = document.secret("refresh_token")?.unwrap_or_else(|| Secret::from(""));
-    // What was granted is not in the file. Our own endpoint gives the one token that it has, whatever is asked for.
-    let scopes = settings.scope_limit().filter(|_| !is_lent).cloned().unwrap_or_default();
+    // What was granted is in our own files alone. Our endpoint gives the one token that it has, whatever is asked for.
+    let scopes = match settings.scope_limit() {
+        _ if is_lent => Scopes::new(document.texts(LENT_SCOPES)?.unwrap_or_default()).unwrap_or_default(),
+        limit => limit.cloned().unwrap_or_default(),
+    };
     let login = WorkforceLogin {
         scopes: scopes.clone(),
         endpoint: endpoint.map_err(|error| error.in_place(place))?,

@@ -34,9 +34,7 @@ use rustix::thread::{
     unshare_unsafe,
 };
 
-/// Where the link leads that is mounted over a hidden file: nowhere, since nothing can be created in /proc. Whoever lists
-/// the directory sees why.
-const NOWHERE: &CStr = c"/proc/hidden by ee-auth exec/see --isolate";
+use super::HIDDEN;
 
 /// How often it is looked whether another machine has replaced a hidden file, which no event tells of (NFS).
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -204,7 +202,7 @@ impl HiddenFile {
         mount(c"tmpfs", &*self.directory, c"tmpfs", MountFlags::empty(), c"mode=0755,size=64k")?;
         let hide = || {
             let directory = open(&*self.directory, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-            symlinkat(NOWHERE, &directory, c"link")?;
+            symlinkat(HIDDEN, &directory, c"link")?;
             let link = openat(&directory, c"link", place, Mode::empty())?;
             // By descriptors, a link is mounted, and mounted upon, as what it is. By paths it would be followed.
             let (mut from, mut to) = ([0; 32], [0; 32]);
@@ -219,7 +217,7 @@ impl HiddenFile {
 /// Whether this is a link that hides a file.
 fn leads_nowhere(link: BorrowedFd<'_>) -> bool {
     let mut target = [MaybeUninit::uninit(); 64];
-    readlinkat_raw(link, c"", &mut target).is_ok_and(|(target, _)| target == NOWHERE.to_bytes())
+    readlinkat_raw(link, c"", &mut target).is_ok_and(|(target, _)| target == HIDDEN.as_bytes())
 }
 
 /// `/proc/self/fd/N`, without an allocation.

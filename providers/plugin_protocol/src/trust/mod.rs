@@ -104,14 +104,14 @@ pub fn vouch(host: &Host, path: &Path, pin: Option<&Pin>) -> Result<Vouched, Err
         );
     }
     let guard = guard(host);
-    guard.check(path).map_err(|risk| refused(risk, path))?;
+    guard.check(path).map_err(|risk| refused(host, risk, path))?;
     let Some(pin) = pin else { return Ok(Vouched { path: path.to_owned(), bytes: None }) };
     let read = host.files.read(path, MAX_PROGRAM).map_err(|error| match error {
         FileReadError::NotFound => unreadable(&error, true),
         error => unreadable(&error, false),
     })?;
     // Of the open file that was read: what is judged is what runs.
-    guard.check_file(&read.status, path).map_err(|risk| refused(risk, path))?;
+    guard.check_file(&read.status, path).map_err(|risk| refused(host, risk, path))?;
     let actual = Pin::of(&read.bytes);
     if actual != *pin {
         return Err(untrusted(
@@ -152,7 +152,7 @@ pub fn private_copy(host: &Host, vouched: &Vouched) -> Result<PathBuf, Error> {
     // A cache that others can write is no private place.
     guard(host)
         .check(&copy)
-        .map_err(|risk| refused(risk, &copy).in_place("its private copy would not be private"))?;
+        .map_err(|risk| refused(host, risk, &copy).in_place("its private copy would not be private"))?;
     Ok(copy)
 }
 
@@ -162,16 +162,19 @@ fn guard(host: &Host) -> PathGuard<'_> {
 }
 
 /// Why a plugin at `file` does not run. `chmod go-w` also takes what an access control list gives: it changes its mask.
-fn refused(risk: PathRisk, file: &Path) -> Error {
+fn refused(host: &Host, risk: PathRisk, file: &Path) -> Error {
     match risk {
         PathRisk::Owner { path, owner } => {
             let what = if path == file { "it".to_owned() } else { path.display().to_string() };
-            untrusted(
-                "owner",
-                format!("{what} belongs to another user (number {owner})"),
+            // Nobody but root owns `/`, so this number stands for all who have none in the user namespace.
+            let root = host.files.status(Path::new("/")).ok().and_then(|root| root.owner);
+            let hint = if root == Some(owner) {
+                "this is a user namespace, in which files of root's look like anybody's: run this outside of `ee-auth exec` or \
+                 the container, or with `exec --isolate never`; or copy the plugin to a directory of your own if you trust it"
+            } else {
                 "a plugin runs with all your rights: copy it to a directory of your own if you trust it"
-                    .to_owned(),
-            )
+            };
+            untrusted("owner", format!("{what} belongs to another user (number {owner})"), hint.to_owned())
         }
         PathRisk::Writable { path, writers, is_directory: true } => {
             let path = path.display();

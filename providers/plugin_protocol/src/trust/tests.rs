@@ -54,6 +54,20 @@ fn what_others_can_write_is_not() {
     assert_eq!(code(&machine(), "/opt/corp/../corp/plugin"), "invalid.path");
 }
 
+/// There, nobody can tell root's files from other users'.
+#[test]
+fn in_a_user_namespace_the_hint_says_so() {
+    let nobodys = || at(0o755, Some(65_534), Node::Directory);
+    let fake = machine().with_entry("/", nobodys()).with_entry("/opt", nobodys());
+    let hint = |fake: &Fake| {
+        let error = vouch(&fake.host(), Path::new(FILE), None).map(drop).unwrap_err();
+        error.next_step().unwrap_or_default().to_owned()
+    };
+    assert!(hint(&fake).contains("`exec --isolate never`"), "{}", hint(&fake));
+    let another = machine().with_entry("/opt", nobodys());
+    assert!(!hint(&another).contains("namespace"), "{}", hint(&another));
+}
+
 #[test]
 fn a_sticky_directory_passes_where_what_is_entered_is_not_anothers() {
     let fake = machine()

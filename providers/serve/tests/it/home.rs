@@ -192,6 +192,18 @@ fn commands_that_create_the_same_names_lose_nothing() {
     leaves_nothing(home.path());
 }
 
+/// The command has not read what it would replace.
+#[test]
+fn what_is_put_in_the_place_of_a_hidden_login_is_kept_beside_it() {
+    let home = home();
+    let outer = isolated(home.path(), Mechanism::StandIn).unwrap();
+    succeeds(home.path(), &outer, &format!("echo new >t; mv -f t {LOGIN}"));
+    drop(outer);
+    let read = |path: &str| fs::read_to_string(home.path().join(path)).unwrap();
+    assert_eq!(read(LOGIN), r#"{"refresh_token":"x"}"#);
+    assert_eq!(read(&format!("{LOGIN}.ee-auth-exec-1")), "new\n");
+}
+
 /// A file and a directory of one name cannot be merged.
 #[test]
 fn a_directory_and_a_file_of_one_name_are_both_there_afterwards() {
