@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -37,12 +38,26 @@ pub(crate) struct Machine {
 const WITHOUT_NAMESPACES: &str =
     r#"echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set -sys_admin "$0" "$@""#;
 
+/// A temporary directory whose name is a number: random letters have, now and then, the form of a token's beginning, `eyJ`,
+/// which tests look for in what is printed.
+fn directory() -> TempDir {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let name = format!("ee-auth-cli-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let made = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir();
+        // One may be left of a process that was killed and had the same number.
+        if !made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+            return made.expect("a temporary directory");
+        }
+    }
+}
+
 impl Machine {
     /// A machine on which nothing is configured. Its variables are `PATH`, `HOME`, `TMPDIR`, where another test's program would
     /// tidy up what is left of this one's, and `NO_GCE_CHECK`, without which the tests would come out differently on a
     /// machine of Google's.
     pub(crate) fn new() -> Self {
-        let directory = TempDir::with_prefix("ee-auth-cli-").expect("a temporary directory");
+        let directory = directory();
         let root = directory.path().canonicalize().expect("its path");
         fs::create_dir_all(root.join("home/work")).expect("a home");
         fs::create_dir(root.join("temporary")).expect("a directory");
