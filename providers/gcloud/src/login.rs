@@ -15,10 +15,13 @@ use ee_auth_google::authorization_code::fewer;
 use ee_auth_google::{Content, Document, cloud_sdk, credential, oauth_client};
 
 use crate::client_file::ClientFile;
-use crate::token;
+use crate::token::{self, MEND, last_words};
 
 /// How long a person may take.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// How long gcloud may take to tell its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What gcloud refuses to log in without (`surface/auth/application_default/login.py`).
 const CLOUD_PLATFORM: &str = "https://www.googleapis.com/auth/cloud-platform";
@@ -160,9 +163,27 @@ impl<'a> Login<'a> {
         self.host().person.tell_progress("Starting gcloud; it says how to go on. Ctrl-C stops it.");
         match self.host().processes.run_with_person(command).await {
             Ok(Some(0)) => Ok(()),
-            Ok(status) => Err(self.failure(status)),
+            Ok(status) => Err(self.does_not_run().await.unwrap_or_else(|| self.failure(status))),
             Err(error) => Err(not_run(&error)),
         }
+    }
+
+    /// The error for a gcloud that does not even tell its version: its Python is missing or of another version. What it
+    /// said to the person cannot be seen from here.
+    async fn does_not_run(&self) -> Option<Error> {
+        let command = Command {
+            program: self.program.clone(),
+            arguments: vec!["version".into()],
+            variables: Variables::Inherit(Vec::new()),
+            input: None,
+            timeout: VERSION_TIMEOUT,
+            output_limit: 1 << 16,
+        };
+        let output = self.host().processes.run(command).await.ok()?;
+        let status = output.status.filter(|status| *status != 0)?;
+        let words = last_words(&output);
+        let message = format!("gcloud does not run: `gcloud version` ended with exit status {status}{words}");
+        Some(Error::unavailable("gcloud", message).hint(MEND))
     }
 
     fn arguments(&self, client_file: Option<&Path>) -> Vec<OsString> {
@@ -340,9 +361,7 @@ fn not_run(error: &ProcessError) -> Error {
         ProcessError::Timeout(_) => {
             ("timeout", "log in again; `ee-auth login --mode localhost` needs no gcloud")
         }
-        _ => {
-            ("gcloud", "see whether `gcloud version` works; `ee-auth login --mode localhost` needs no gcloud")
-        }
+        _ => ("gcloud", MEND),
     };
     Error::unavailable(detail, format!("logging in with gcloud: it {error}")).hint(hint)
 }

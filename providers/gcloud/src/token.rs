@@ -133,12 +133,7 @@ impl Source {
             words => format!("{}: gcloud ended with {status}: {words}", self.account),
         };
         if does_not_run(output) {
-            let last: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-            let last = last.get(last.len().saturating_sub(3)..).unwrap_or_default().join("; ");
-            let words = match redact(&last).as_str() {
-                "" => String::new(),
-                words => format!(": {words}"),
-            };
+            let words = last_words(output);
             return Error::unavailable(
                 "gcloud",
                 format!("{}: gcloud does not run: it ended with {status}{words}", self.account),
@@ -178,6 +173,15 @@ impl Source {
 pub(crate) const MEND: &str = "see what `gcloud version` says; a Python that gcloud supports is named by `export \
                                CLOUDSDK_PYTHON=/usr/bin/python3`, or install gcloud again; without gcloud: `ee-auth login \
                                --mode notebook`";
+
+/// The last that gcloud said, behind a colon; empty where it said nothing.
+pub(crate) fn last_words(output: &Output) -> String {
+    let said: Vec<_> = output.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    match redact(&said[said.len().saturating_sub(3)..].join("; ")).as_str() {
+        "" => String::new(),
+        words => format!(": {words}"),
+    }
+}
 
 /// Whether gcloud itself did not run, rather than refused: its Python is missing, of another version or broken. What gcloud
 /// says by itself begins with `ERROR: (gcloud.COMMAND)`.

@@ -224,12 +224,28 @@ fn what_a_killed_login_left_goes_with_the_next() {
 
 #[test]
 fn gclouds_exit_status_is_told() {
-    let fake = machine(&all()).with_run(|_| Ok(ended(Some(2))));
+    let fake = machine(&all()).with_run(|_| Ok(ended(Some(2)))).with_run(|_| Ok(ended(Some(0))));
     let error = log_in(false, &request(&fake)).unwrap_err();
     assert!(error.message().contains("exit status 2"));
     for words in ["redirect_uri_mismatch", "--quiet", "invalid_request", "--mode notebook"] {
         assert!(error.next_step().unwrap().contains(words), "{words}");
     }
+}
+
+#[test]
+fn a_gcloud_that_does_not_run_is_told_with_its_words() {
+    let said = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'imp'\n";
+    let fake = machine(&all())
+        .with_run(|_| Ok(ended(Some(1))))
+        .with_run(|_| Ok(Output { stderr: said.to_owned(), ..ended(Some(1)) }));
+    let error = log_in(false, &request(&fake)).unwrap_err();
+    assert_eq!(error.code(), "unavailable.gcloud");
+    assert!(error.message().contains("gcloud does not run"), "{error}");
+    assert!(error.message().contains("No module named 'imp'"), "{error}");
+    for words in ["CLOUDSDK_PYTHON", "ee-auth login --mode notebook"] {
+        assert!(error.next_step().unwrap().contains(words), "{words}");
+    }
+    assert_eq!(fake.commands()[1].arguments, ["version"]);
 }
 
 #[test]
