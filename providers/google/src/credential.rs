@@ -269,14 +269,18 @@ fn no_credential(document: &Document) -> Error {
             ),
         );
     }
+    if let Some(name) = document.wrapper(&MEMBERS) {
+        let name = redact(name);
+        return error(format!("{place} has no `type`: the credential stands inside its member `{name}`"))
+            .hint(format!("use what stands in `{name}` alone, from `{{` to `}}`"));
+    }
     let has_key = document.has("private_key") && document.has("client_email");
-    error(format!(
-        "{place} has no `type`, and no `refresh_token` either: Google's libraries write no such credential"
-    ))
-    .hint(match has_key {
-        true => "add `\"type\": \"service_account\"`, or download the key again and use it unchanged",
-        false => "a service account's key, or the file that `earthengine authenticate` writes, is wanted",
-    })
+    error(format!("{place} has no `type` and no `refresh_token`: it is no credential of Google's")).hint(
+        match has_key {
+            true => "add `\"type\": \"service_account\"`, or download the key again and use it unchanged",
+            false => "a service account's key, or the file that `earthengine authenticate` writes, is wanted",
+        },
+    )
 }
 
 fn unknown_type(place: &str, named: &str) -> Error {

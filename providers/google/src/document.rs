@@ -236,6 +236,17 @@ impl Document {
             .hint("the value was damaged when it was copied; download the file again")
     }
 
+    /// The member in which an object stands, as JSON or as text, that has one of `fields`.
+    pub(crate) fn wrapper(&self, fields: &[&str]) -> Option<&str> {
+        let has_one = |object: &Value| fields.iter().any(|field| object.get(field).is_some());
+        let wraps = |value: &Value| match value {
+            Value::Object(_) => has_one(value),
+            Value::String(text) => serde_json::from_str(text).is_ok_and(|object| has_one(&object)),
+            _ => false,
+        };
+        self.fields.iter().find(|(_, value)| wraps(value)).map(|(name, _)| name.as_str())
+    }
+
     /// The member that is almost called one of `fields`.
     pub(crate) fn near_miss(&self, fields: &[&'static str]) -> Option<(&str, &'static str)> {
         let missing: Vec<_> = fields.iter().copied().filter(|field| !self.has(field)).collect();

@@ -505,6 +505,11 @@ const ROWS: &[Row] = &[
         "encode the file again, on one line: `base64 -w0 key.json`; and copy all of it",
     ),
     text(
+        |t| t.starts_with('[') && (t.contains("\"private_key\"") || t.contains("\"refresh_token\"")),
+        "a JSON list around a credential",
+        "use the credential alone, from `{` to `}`: `jq '.[0]' FILE` prints the first of the list",
+    ),
+    text(
         |t| t.contains("private_key") || t.contains("client_email"),
         "a part of a service account's key, not the whole of it",
         WHOLE_KEY,
