@@ -32,7 +32,7 @@ pub mod trust;
 
 pub use config::{CacheStore, Config, Layer, LayerKind, LayerState, ProviderConfig};
 pub use keys::{DEFAULT_CHAIN, DefaultValue, KEYS, Key, PROVIDER_KEYS, ValueType};
-pub use load::{Flags, load, project_file, user_file, validate};
+pub use load::{Flags, load, project_file, project_link, user_file, validate};
 pub use origin::{Located, Origin};
 pub use plugin_host::{OwnProgram, PluginHost};
 pub use profile::{default_profile, set_default_profile, unset_default_profile};

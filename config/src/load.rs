@@ -143,6 +143,16 @@ pub fn project_file(host: &Host, flags: &Flags) -> Result<Option<PathBuf>, Error
     Ok(project_file::find(host, &places(host, user)).file)
 }
 
+/// The nearest symbolic link that [`project_file`] passed by.
+///
+/// # Errors
+/// As [`user_file`].
+pub fn project_link(host: &Host, flags: &Flags) -> Result<Option<PathBuf>, Error> {
+    let user = user_file(host, flags)?.map(|user| user.value);
+    let passed_by = project_file::find(host, &places(host, user)).passed_by;
+    Ok(passed_by.into_iter().find(|layer| layer.state == LayerState::Link).map(|layer| layer.path))
+}
+
 /// Whether a file is a project's, or a link that may lead to anything, and the user does not vouch for it: none of the places
 /// of the user's own.
 fn is_project_file(host: &Host, path: &Path) -> bool {

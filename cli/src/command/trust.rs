@@ -61,11 +61,21 @@ fn chosen(host: &Host, flags: &Flags, file: Option<&Path>) -> Result<PathBuf, Er
     if let Some(file) = file {
         return Ok(host.environment.directory(Directory::Working).unwrap_or_default().join(file));
     }
-    config::project_file(host, flags)?.ok_or_else(|| {
-        Error::invalid(
+    if let Some(file) = config::project_file(host, flags)? {
+        return Ok(file);
+    }
+    Err(match config::project_link(host, flags)? {
+        Some(link) => Error::invalid(
+            "link",
+            format!("{} is a symbolic link, and a project file may not be one", link.display()),
+        )
+        .hint(
+            "replace the link with a copy of the file, then `ee-auth trust`; or name the file with --config",
+        ),
+        None => Error::invalid(
             "no_such_file",
             "no project file was found: no ee-auth.toml between here and the repository's root",
         )
-        .hint("name the file: `ee-auth trust FILE`")
+        .hint("name the file: `ee-auth trust FILE`"),
     })
 }

@@ -101,6 +101,14 @@ fn there_must_be_something_to_trust() {
     let none = machine.run(["trust", "--format", "json"]).expect(3);
     assert_eq!(none.error()["code"], "invalid.no_such_file");
     machine.run(["trust", "no-such-file.toml"]).expect(3);
+    #[cfg(unix)]
+    {
+        let file = machine.write("elsewhere/ee-auth.toml", "");
+        let link = machine.working().join("ee-auth.toml");
+        std::os::unix::fs::symlink(file, &link).expect("nothing is there");
+        let output = machine.run(["trust"]).expect(3);
+        assert!(output.stderr.contains("work/ee-auth.toml is a symbolic link"), "{output}");
+    }
 }
 
 #[test]
