@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ee_auth::{Error, Host, quoted};
+use ee_auth::{Error, Host, quoted, visible_lines};
 use log::{Level, LevelFilter, Metadata, Record};
 
 use crate::arguments::Global;
@@ -45,10 +45,11 @@ impl log::Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
+        let text = record.args().to_string();
         match record.level() {
-            Level::Error => self.output.error(&record.args().to_string()),
-            Level::Warn => self.output.warn(&record.args().to_string()),
-            level => self.output.note(level.as_str(), &record.args().to_string()),
+            Level::Error => self.output.error(&visible_lines(&text)),
+            Level::Warn => self.output.warn(&visible_lines(&text)),
+            level => self.output.note(level.as_str(), &visible_lines(&text)),
         }
     }
 

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use ee_auth::{Error, Outcome, looks_like_credential};
+use ee_auth::{Error, Outcome, looks_like_credential, visible};
 
 use crate::arguments::{Arguments, Format};
 use crate::output::Output;
@@ -29,8 +29,16 @@ fn without_arguments(error: &clap::Error, words: &[OsString]) -> ExitCode {
     if usage && output.format() == Some(Format::Json) {
         return output.fail(&usage_error(error));
     }
-    match output::written(error.print()) {
-        _ if usage => ExitCode::from(2),
+    // Clap repeats what was given, which may have been put together from anything: it is asked again with words that may be shown.
+    let harmless = words.iter().map(|word| visible(&word.to_string_lossy()).into_owned());
+    let again = Arguments::try_parse_from(harmless).err().filter(|again| again.kind() == error.kind());
+    let error = again.as_ref().unwrap_or(error);
+    let text = error.render().ansi().to_string();
+    if usage {
+        output.stderr(text.trim_end());
+        return ExitCode::from(2);
+    }
+    match output.data(text.trim_end()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output.fail(&error),
     }

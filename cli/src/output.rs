@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use ee_auth::{AttemptOutcome, Error, Outcome};
+use ee_auth::{AttemptOutcome, Error, Outcome, visible, visible_colored, visible_json};
 use serde_json::{Value, json};
 
 use crate::arguments::{Format, Global, When};
@@ -19,12 +19,12 @@ pub(crate) const NEXT: Style = AnsiColor::Cyan.on_default();
 pub(crate) const STRONG: Style = Style::new().bold();
 pub(crate) const FAINT: Style = Style::new().dimmed();
 
-/// Text in a style; the streams leave the style out where it does not belong.
+/// Text of one line in a style; the streams leave the style out where it does not belong.
 pub(crate) fn styled<T: fmt::Display>(style: Style, text: T) -> impl fmt::Display {
     struct Styled<T>(Style, T);
     impl<T: fmt::Display> fmt::Display for Styled<T> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "{}{}{}", self.0, self.1, self.0.render_reset())
+            write!(f, "{}{}{}", self.0, visible(&self.1.to_string()), self.0.render_reset())
         }
     }
     Styled(style, text)
@@ -94,11 +94,19 @@ impl Output {
         self.format
     }
 
-    /// Prints data.
+    /// Prints text. What acts on a terminal, line breaks and colours of ours aside, is shown as an escape.
     ///
     /// # Errors
     /// Where standard output cannot be written, a reader that has gone away aside.
     pub(crate) fn data(&self, text: impl fmt::Display) -> Result<(), Error> {
+        self.exact(visible_colored(&text.to_string()))
+    }
+
+    /// Prints what a program reads, to the letter: a token, a script, settings of variables.
+    ///
+    /// # Errors
+    /// As [`Output::data`].
+    pub(crate) fn exact(&self, text: impl fmt::Display) -> Result<(), Error> {
         let mut stdout = AutoStream::new(io::stdout().lock(), self.color);
         written(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
     }
@@ -108,7 +116,8 @@ impl Output {
     /// # Errors
     /// As [`Output::data`].
     pub(crate) fn json(&self, value: &Value) -> Result<(), Error> {
-        if io::stdout().is_terminal() { self.data(format_args!("{value:#}")) } else { self.data(value) }
+        let text = if io::stdout().is_terminal() { format!("{value:#}") } else { value.to_string() };
+        self.exact(visible_json(&text))
     }
 
     /// Tells a person something beside the data.
@@ -136,7 +145,7 @@ impl Output {
     /// Prints an error and gives the exit status that it means.
     pub(crate) fn fail(&self, error: &Error) -> ExitCode {
         if self.format == Some(Format::Json) {
-            self.stderr(json!({ "error": error_json(error) }));
+            self.stderr(visible_json(&json!({ "error": error_json(error) }).to_string()));
         } else {
             self.stderr(self.error_text(error));
         }
@@ -161,10 +170,10 @@ impl Output {
         text
     }
 
-    fn stderr(&self, text: impl fmt::Display) {
+    pub(crate) fn stderr(&self, text: impl fmt::Display) {
         let mut stderr = AutoStream::new(io::stderr().lock(), self.color);
         // There is nowhere left to say that this failed.
-        let _ = writeln!(stderr, "{text}");
+        let _ = writeln!(stderr, "{}", visible_colored(&text.to_string()));
     }
 }
 

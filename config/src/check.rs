@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::Environment;
 use ee_auth_core::{Kind, ProfileName, Scopes, is_plausible_project, redact};
 use toml::Spanned;
@@ -153,7 +154,7 @@ impl Checker<'_> {
     fn forbidden_key(&self, span: Range<usize>, known: Option<&'static str>) -> Problem {
         let may: Vec<_> = KEYS.iter().filter(|key| key.in_project_file).map(|key| key.path).collect();
         let may = may.join(", ");
-        let file = self.source.path.display();
+        let file = self.source.path.shown();
         let what = known.map_or_else(|| format!("a key other than {may}"), |known| format!("`{known}`"));
         let (message, hint) = if self.standing == Standing::Changed {
             (
@@ -306,7 +307,7 @@ impl<'a, 'p> Walk<'a, 'p> {
             );
             let hint = format!(
                 "leave the scope out, add it to `scopes` in your own ee-auth.toml, or run `ee-auth trust {}`",
-                self.checker.source.path.display()
+                self.checker.source.path.shown()
             );
             let public = format!(
                 "a project file may not ask for a scope that your own configuration does not ask for (it asks for \

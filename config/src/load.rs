@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, FileKind, FileRead, FileReadError, Host};
 use ee_auth_core::{Error, Kind, OptionType, ProfileName, looks_like_credential, redact};
 
@@ -312,7 +313,7 @@ impl<'a> Loader<'a> {
             LayerState::Link => "it is a symbolic link",
             _ => "it belongs to another user",
         };
-        self.warnings.push(format!("{}: not read, since {why}", layer.path.display()));
+        self.warnings.push(format!("{}: not read, since {why}", layer.path.shown()));
         self.layers.push(layer);
     }
 
@@ -480,7 +481,7 @@ impl<'a> Loader<'a> {
             })
             .collect();
         let told = warnings.iter().map(|(path, line, name)| {
-            format!("{}:{line}: the provider `{name}` is declared, and no chain names it", path.display())
+            format!("{}:{line}: the provider `{name}` is declared, and no chain names it", path.shown())
         });
         let told: Vec<_> = told.collect();
         self.warnings.extend(told);

@@ -1,5 +1,6 @@
 //! Where a value comes from.
 
+use ee_auth_core::ShowPath as _;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,9 +44,9 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
-            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::File { path, line } => write!(f, "{}:{line}", path.shown()),
             Self::Variable(name) | Self::Flag(name) => f.write_str(name),
-            Self::State(path) => write!(f, "{}", path.display()),
+            Self::State(path) => write!(f, "{}", path.shown()),
         }
     }
 }

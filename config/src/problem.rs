@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::{Error, Outcome};
 
 use crate::source::Source;
@@ -112,10 +113,10 @@ pub(crate) fn report(source: &Source, mut problems: Vec<Problem>, color: bool) -
     }
     problems.sort_by_key(|problem| (problem.outcome != Outcome::Untrusted, problem.span.start));
     let Some(first) = problems.first() else {
-        return Error::internal(format!("{}: refused for no reason", source.path.display()));
+        return Error::internal(format!("{}: refused for no reason", source.path.shown()));
     };
     let at = first.span.start;
-    let place = format!("{}:{}:{}", source.path.display(), source.line(at), source.column(at));
+    let place = format!("{}:{}:{}", source.path.shown(), source.line(at), source.column(at));
     let error = Error::new(first.outcome, first.detail, format!("{place}: {}", first.message));
     let hint = match &problems[..] {
         [only] => only.help.clone(),
@@ -126,7 +127,7 @@ pub(crate) fn report(source: &Source, mut problems: Vec<Problem>, color: bool) -
                 Some(help) if first.outcome == Outcome::Untrusted => help.clone(),
                 _ => format!(
                     "the file has {count} problems{or_more}; `ee-auth config validate {}` shows them",
-                    source.path.display()
+                    source.path.shown()
                 ),
             })
         }
@@ -148,7 +149,7 @@ pub(crate) fn report(source: &Source, mut problems: Vec<Problem>, color: bool) -
 fn render(source: &Source, problem: &Problem, with_help: bool, color: bool) -> String {
     let (line, span) = source.line_of(&problem.span);
     let at = problem.span.start;
-    let path = source.path.display().to_string();
+    let path = source.path.shown();
     let group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str()));
     let shown = if line.len() <= MAX_SHOWN_LINE { masked(line) } else { String::new() };
     let mut group = if source.is_shown && line.len() <= MAX_SHOWN_LINE {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Edit, FileRead, Host};
 use ee_auth_core::{Error, ProfileName, redact};
 
@@ -17,7 +18,7 @@ const MAX_FILE: u64 = 4096;
 pub fn default_profile(host: &Host) -> Result<Option<Located<ProfileName>>, Error> {
     let Some(path) = file(host) else { return Ok(None) };
     let explain = |what: String| {
-        Error::invalid("profile_name", format!("the default profile in {}: {what}", path.display()))
+        Error::invalid("profile_name", format!("the default profile in {}: {what}", path.shown()))
             .hint("choose it again with `ee-auth profile use NAME`, or remove the file")
     };
     let bytes = match host.files.read(&path, MAX_FILE) {
@@ -62,7 +63,7 @@ fn change(host: &Host, change: impl Fn(Option<&FileRead>) -> Edit) -> Result<(),
             .hint("set HOME, or name the profile with `--profile` or EE_AUTH_PROFILE"));
     };
     let failed = |error: &dyn std::fmt::Display| {
-        Error::internal(format!("keeping the default profile in {}: {error}", path.display()))
+        Error::internal(format!("keeping the default profile in {}: {error}", path.shown()))
     };
     host.update_blocking(&path, MAX_FILE, |old| Ok((change(old), ())))
         .map_err(|error| error.explain(|error| failed(error), |error| failed(error)))

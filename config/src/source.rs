@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ee_auth_core::Error;
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{FileRead, FileReadError, Host};
 use toml::Spanned;
 use toml::de::DeTable;
@@ -41,11 +42,11 @@ impl Source {
             Err(error) => {
                 let utf16 = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
                 let message = if utf16 {
-                    format!("{}: the file is UTF-16, not UTF-8", path.display())
+                    format!("{}: the file is UTF-16, not UTF-8", path.shown())
                 } else {
                     let line =
                         1 + bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count();
-                    format!("{}:{line}: the file is not UTF-8 text", path.display())
+                    format!("{}:{line}: the file is not UTF-8 text", path.shown())
                 };
                 return Err(Error::invalid("encoding", message).hint("save it again as UTF-8"));
             }
@@ -169,7 +170,7 @@ pub(crate) fn unreadable(path: &Path, error: &FileReadError) -> Error {
         }
         _ => "put a file there, or name another with `--config`",
     };
-    Error::invalid("config_file", format!("reading the configuration {}: {error}", path.display())).hint(hint)
+    Error::invalid("config_file", format!("reading the configuration {}: {error}", path.shown())).hint(hint)
 }
 
 #[cfg(test)]

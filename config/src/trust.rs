@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Edit, FileKind, FileRead, FileReadError, Host};
 use ee_auth_core::{Error, Outcome};
 use serde_json::{Map, Value as Json, json};
@@ -41,7 +42,7 @@ pub fn trust(host: &Host, path: &Path) -> Result<Trusted, Error> {
         Err(FileReadError::NotRegular(FileKind::Link)) => {
             return Err(Error::untrusted(
                 "project_file",
-                format!("{} is a symbolic link, and a link is not read as a project file", path.display()),
+                format!("{} is a symbolic link, and a link is not read as a project file", path.shown()),
             )
             .hint("replace the link with a copy of the file that it leads to, and trust that"));
         }
@@ -51,14 +52,14 @@ pub fn trust(host: &Host, path: &Path) -> Result<Trusted, Error> {
     if is_foreign(&read.status, user) {
         return Err(Error::untrusted(
             "project_file",
-            format!("{} belongs to another user, who could change what you trust", path.display()),
+            format!("{} belongs to another user, who could change what you trust", path.shown()),
         )
         .hint("copy it to a directory of your own"));
     }
     if !is_in_own_directory(host, &path) {
         return Err(Error::untrusted(
             "project_file",
-            format!("another user can write in the directory of {}", path.display()),
+            format!("another user can write in the directory of {}", path.shown()),
         )
         .hint("what it names in there could be replaced: copy it to a directory that only you can write"));
     }
@@ -176,7 +177,7 @@ fn parse(host: &Host, path: &Path, read: &FileRead) -> Result<Map<String, Json>,
 }
 
 fn unusable(outcome: Outcome, path: &Path, what: &str) -> Error {
-    Error::new(outcome, "trust", format!("the list of trusted files {}: {what}", path.display()))
+    Error::new(outcome, "trust", format!("the list of trusted files {}: {what}", path.shown()))
         .hint("remove it, and run `ee-auth trust` again for the files that you trust")
 }
 
@@ -196,7 +197,7 @@ fn change(host: &Host, mut change: impl FnMut(&mut Map<String, Json>) -> bool) -
     changed.map_err(|error| {
         error.explain(
             |error| unusable(Outcome::Invalid, &path, &error.to_string()),
-            |error| Error::internal(format!("keeping the list of trusted files {}: {error}", path.display())),
+            |error| Error::internal(format!("keeping the list of trusted files {}: {error}", path.shown())),
         )
     })
 }
@@ -204,7 +205,7 @@ fn change(host: &Host, mut change: impl FnMut(&mut Map<String, Json>) -> bool) -
 /// The path as it stands in the list.
 fn key(path: &Path) -> Result<&str, Error> {
     path.to_str().ok_or_else(|| {
-        Error::invalid("trust", format!("{}: the path is not UTF-8, and cannot be kept", path.display()))
+        Error::invalid("trust", format!("{}: the path is not UTF-8, and cannot be kept", path.shown()))
             .hint("rename the directory or the file")
     })
 }
@@ -217,7 +218,7 @@ fn absolute(host: &Host, path: &Path) -> PathBuf {
 fn located(host: &Host, path: &Path) -> Result<PathBuf, Error> {
     let path = absolute(host, path);
     let failed = |error: std::io::Error| {
-        Error::invalid("config_file", format!("looking for {}: {error}", path.display()))
+        Error::invalid("config_file", format!("looking for {}: {error}", path.shown()))
             .hint("name a project's ee-auth.toml")
     };
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {

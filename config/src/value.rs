@@ -73,7 +73,7 @@ impl Value {
     pub(crate) fn to_json(&self) -> Json {
         match self {
             Self::Option(OptionValue::String(text)) => hide(text),
-            Self::Option(OptionValue::Path(path)) => path.display().to_string().into(),
+            Self::Option(OptionValue::Path(path)) => path.to_string_lossy().into(),
             Self::Option(OptionValue::Strings(items)) => items.iter().map(|item| hide(item)).collect(),
             Self::Option(OptionValue::Bool(value)) => (*value).into(),
             Self::Option(OptionValue::Duration(value)) => {

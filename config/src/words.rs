@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn shown_words_are_short_and_plain() {
-        assert_eq!(shown("a\u{1b}[31mb"), "a[31mb");
+        assert_eq!(shown("a\u{1b}[31mb"), r"a\u{1b}[31mb");
         assert_eq!(shown(&"x.".repeat(50)).chars().count(), 61);
         assert_eq!(shown("ya29.abc"), "[hidden]");
         assert_eq!(shown("https://u:p@host:99999"), "https://***@host:99999");

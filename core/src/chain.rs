@@ -1,7 +1,11 @@
 //! The chain: providers in order, the first that finds a credential wins.
 
+use crate::ShowPath as _;
+use crate::error::owned;
 use crate::host::Host;
-use crate::{Error, Finding, Found, Kind, Look, Outcome, Provider, Saw, Search, Settings, Skip, SkipReason};
+use crate::{
+    Error, Finding, Found, Kind, Look, Outcome, Provider, Saw, Search, Settings, Skip, SkipReason, visible,
+};
 use std::sync::Arc;
 
 /// A provider in its place in a chain, with what the configuration says about its answers.
@@ -38,6 +42,10 @@ impl Member {
     pub fn accept(&self, mut found: Found, settings: &Settings) -> Result<Found, Error> {
         self.expect.check(&found)?;
         settings.limit(&mut found)?;
+        // What is shown of it. Of a provider from elsewhere nobody knows what it has looked at.
+        found.origin = visible(&found.origin).into_owned();
+        found.principal = found.principal.map(|principal| visible(&principal).into_owned());
+        found.warnings = found.warnings.into_iter().map(owned).collect();
         Ok(found)
     }
 
@@ -243,7 +251,7 @@ fn notes(attempts: &[Attempt]) -> Vec<String> {
         for look in &attempt.looked_at {
             let note = match look {
                 Look::Variable(name, Saw::Empty) => format!("{name} is set and empty"),
-                Look::File(path, Saw::Unreadable) => format!("{} may not be read", path.display()),
+                Look::File(path, Saw::Unreadable) => format!("{} may not be read", path.shown()),
                 _ => continue,
             };
             notes.push(note);

@@ -3,11 +3,13 @@
 mod code;
 mod kind;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::{fmt, io};
 
 use crate::chain::Attempt;
 use crate::host::shortage;
+use crate::{visible, visible_colored, visible_lines};
 
 pub use code::{Code, Detail, NotACode};
 pub use kind::ErrorKind;
@@ -15,7 +17,8 @@ pub use kind::ErrorKind;
 /// An error for a person: what failed, where, what was found and expected; and, apart from it, what to do next.
 ///
 /// Cheap to clone: one failed exchange answers every caller that waited for it. It never holds a secret: text from outside
-/// passes through [`redact`](crate::redact) before it becomes part of an error.
+/// passes through [`redact`](crate::redact), [`quoted`](crate::quoted) or [`visible`](crate::visible) before it becomes part of an
+/// error. What acts on a terminal, line breaks aside, is made visible here in any case.
 ///
 /// `{}` prints the message, `{:#}` the help and the causes on lines of their own, and `{:?}` all of that with the code, so that
 /// an error returned from `main` is readable.
@@ -50,7 +53,7 @@ impl Error {
         Self(Arc::new(Inner {
             kind,
             detail: detail.into(),
-            message: message.into(),
+            message: owned(message),
             help: None,
             source: None,
             provider: None,
@@ -97,7 +100,7 @@ impl Error {
     /// Returns the same error with what to do next; replaces earlier help.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
-        self.inner().help = Some(help.into());
+        self.inner().help = Some(owned(help));
         self
     }
 
@@ -126,7 +129,7 @@ impl Error {
     /// The same error, said of the provider with this name, unless it already names one.
     #[must_use]
     pub fn of_provider(mut self, name: &str) -> Self {
-        self.inner().provider.get_or_insert_with(|| name.to_owned());
+        self.inner().provider.get_or_insert_with(|| visible(name).into_owned());
         self
     }
 
@@ -134,7 +137,7 @@ impl Error {
     #[must_use]
     pub fn in_place(mut self, place: &str) -> Self {
         let inner = self.inner();
-        inner.message = format!("{place}: {}", inner.message);
+        inner.message = format!("{}: {}", visible(place), inner.message);
         self
     }
 
@@ -149,7 +152,7 @@ impl Error {
     /// shown in place of the message.
     #[must_use]
     pub fn rendered_as(mut self, rendered: impl Into<String>) -> Self {
-        self.inner().rendered = Some(rendered.into());
+        self.inner().rendered = Some(visible_colored(&rendered.into()).into_owned());
         self
     }
 
@@ -217,6 +220,15 @@ impl Error {
     }
 }
 
+/// Text of several lines, without a copy where nothing in it has to be changed.
+pub(crate) fn owned(text: impl Into<String>) -> String {
+    let text = text.into();
+    match visible_lines(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
@@ -225,7 +237,7 @@ impl fmt::Display for Error {
         }
         let mut cause = std::error::Error::source(self);
         while let Some(error) = cause {
-            write!(f, "\ncaused by: {error}")?;
+            write!(f, "\ncaused by: {}", visible(&error.to_string()))?;
             cause = error.source();
         }
         match self.help() {

@@ -31,6 +31,7 @@ mod secret;
 mod store;
 mod token;
 mod trusted_hosts;
+mod visible;
 
 pub mod host;
 pub mod json;
@@ -63,3 +64,4 @@ pub use secret::{ExposeSecret, Secret, looks_like_credential, quoted, redact};
 pub use store::{TokenKey, TokenStore, Turn};
 pub use token::{Token, TokenGuard};
 pub use trusted_hosts::{Field, TrustedHosts, is_loopback};
+pub use visible::{ShowPath, acts_on_terminal, visible, visible_colored, visible_json, visible_lines};

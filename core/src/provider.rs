@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::owned;
 use crate::host::BoxFuture;
 use crate::{Error, Found, Kind, Login, Member, Search};
 
@@ -101,7 +102,7 @@ impl Finding {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         if let Self::Skipped(skip) = &mut self {
-            skip.hint = Some(hint.into());
+            skip.hint = Some(owned(hint));
         }
         self
     }
@@ -111,7 +112,7 @@ impl Finding {
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         if let Self::Skipped(skip) = &mut self {
-            skip.notes.push(note.into());
+            skip.notes.push(owned(note));
         }
         self
     }
@@ -148,7 +149,7 @@ pub struct Skip {
 impl Skip {
     /// A skip without hint or notes.
     pub fn new(reason: SkipReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), hint: None, notes: Vec::new() }
+        Self { reason, message: owned(message), hint: None, notes: Vec::new() }
     }
 }
 

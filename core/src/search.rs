@@ -4,8 +4,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use crate::ShowPath as _;
 use crate::host::{FileRead, FileReadError, Host, MAX_CREDENTIAL_FILE};
-use crate::{Endpoints, Error, Exchange, Impersonate, ProfileName, Scopes, Secret, TokenStore, TrustedHosts};
+use crate::{
+    Endpoints, Error, Exchange, Impersonate, ProfileName, Scopes, Secret, TokenStore, TrustedHosts, visible,
+};
 
 /// Settings that concern every provider alike.
 #[derive(Clone, Debug)]
@@ -98,8 +101,8 @@ impl Look {
             Self::Variable(name, _)
             | Self::Address(name, _)
             | Self::Program(name, _)
-            | Self::Keyring(name, _) => name.clone(),
-            Self::File(path, _) => path.display().to_string(),
+            | Self::Keyring(name, _) => visible(name).into_owned(),
+            Self::File(path, _) => path.shown(),
         }
     }
 

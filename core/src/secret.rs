@@ -6,6 +6,8 @@ use std::fmt;
 pub use secrecy::ExposeSecret;
 use secrecy::SecretString;
 
+use crate::visible;
+
 /// A secret string: an access token, a refresh token, a private key, a client secret.
 ///
 /// `Debug` and `Display` never show it, and its memory is overwritten when it is dropped.
@@ -112,19 +114,19 @@ pub fn quoted(text: &str) -> String {
     if text.chars().count() > 80 || looks_like_credential(text) {
         "[hidden]".to_owned()
     } else {
-        format!("{text:?}")
+        visible(&format!("{text:?}")).into_owned()
     }
 }
 
-/// Somebody else's text, made fit to show: whatever looks like a credential is replaced, control characters are
-/// dropped and the whole is cut at 300 characters.
+/// Somebody else's text, made fit to show: on one line and [`visible`], whatever looks like a credential is replaced, and the
+/// whole is cut at 300 characters.
 ///
 /// Error messages of servers and plugins pass through here, since some of them repeat what they were sent.
 ///
 /// ```
 /// use ee_auth_core::redact;
 /// assert_eq!(redact("bad token ya29.a0AbCdEf"), "bad token [hidden]");
-/// assert_eq!(redact("expected\u{1b}[31m red"), "expected[31m red");
+/// assert_eq!(redact("expected\u{1b}[31m red"), r"expected\u{1b}[31m red");
 /// ```
 pub fn redact(text: &str) -> String {
     let mut shown = String::new();
@@ -134,10 +136,10 @@ pub fn redact(text: &str) -> String {
         }
         match secret_start(word) {
             Some(start) => {
-                shown.extend(word.get(..start).unwrap_or_default().chars().filter(|c| !c.is_control()));
+                shown.push_str(&visible(word.get(..start).unwrap_or_default()));
                 shown.push_str("[hidden]");
             }
-            None => shown.extend(word.chars().filter(|c| !c.is_control())),
+            None => shown.push_str(&visible(word)),
         }
     }
     if shown.chars().count() > 300 {

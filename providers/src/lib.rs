@@ -36,8 +36,9 @@ pub use ee_auth_cache as cache;
 pub use ee_auth_config as config;
 pub use ee_auth_core::{
     Attempt, AttemptOutcome, Credential, Endpoints, Error, ExposeSecret, Host, IdToken, Impersonate,
-    Impersonates, Kind, Look, Outcome, Passed, ProfileName, Project, Saw, Scopes, Secret, Skip, SkipReason,
-    Token, TokenGuard, looks_like_credential, quoted, redact,
+    Impersonates, Kind, Look, Outcome, Passed, ProfileName, Project, Saw, Scopes, Secret, ShowPath, Skip,
+    SkipReason, Token, TokenGuard, acts_on_terminal, looks_like_credential, quoted, redact, visible,
+    visible_colored, visible_json, visible_lines,
 };
 pub use ee_auth_core::{host, time};
 #[cfg(feature = "dynamic")]

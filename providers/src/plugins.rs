@@ -15,6 +15,7 @@ pub use ee_auth_plugin_protocol::{Manifest, conformance, trust};
 
 use crate::resolver::member;
 use crate::{Resolver, kinds};
+use crate::{ShowPath as _, visible};
 
 /// A plugin that the configuration declares.
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ impl Candidate {
             Error::invalid("kind", format!("this build of ee-auth has no providers of the kind `{wanted}`"))
                 .hint("use one that was built with all its features")
         })?;
-        let place = path.display().to_string();
+        let place = path.shown();
         trust::vouch(host, path, None).map_err(|error| {
             let is_there = error.detail() != "no_such_file";
             let error = error.in_place(&place);
@@ -185,8 +186,8 @@ fn report(config: &Config, declared: &ProviderConfig, host: &Host) -> Result<Rep
 
 fn place(options: &Options) -> String {
     let command = options.strings("command").unwrap_or_default();
-    let path = options.path("path").map(|path| path.display().to_string());
-    path.or_else(|| command.into_iter().next()).unwrap_or_default()
+    let path = options.path("path").map(|path| path.shown());
+    path.or_else(|| command.first().map(|program| visible(program).into_owned())).unwrap_or_default()
 }
 
 /// A name for the provider of a file: that of the file, without what every such name begins and ends with.

@@ -1,5 +1,6 @@
 //! The places that may name the project, in the order of the documentation.
 
+use crate::ShowPath as _;
 use ee_auth_config::{Config, Origin};
 use ee_auth_core::{Error, Found, Project, ProjectCandidate, Search, project_number, resolve_project};
 
@@ -35,7 +36,7 @@ pub(crate) fn candidates(config: &Config, search: &Search, found: Option<&Found>
         of_config(in_file),
     ];
     if let Some((id, path)) = ee_auth_persistent::stored_project(search) {
-        candidates.push(ProjectCandidate::named(path.display().to_string(), Some(id)));
+        candidates.push(ProjectCandidate::named(path.shown(), Some(id)));
     }
     candidates
         .push(ProjectCandidate::named("GOOGLE_CLOUD_QUOTA_PROJECT", variable("GOOGLE_CLOUD_QUOTA_PROJECT")));
@@ -46,7 +47,7 @@ pub(crate) fn candidates(config: &Config, search: &Search, found: Option<&Found>
     #[cfg(feature = "gcloud")]
     if let Some((id, path)) = ee_auth_gcloud::quota_project(search) {
         candidates
-            .push(ProjectCandidate::derived(format!("`quota_project_id` in {}", path.display()), Some(id)));
+            .push(ProjectCandidate::derived(format!("`quota_project_id` in {}", path.shown()), Some(id)));
     }
     candidates.push(ProjectCandidate::derived(
         "`project_id` of the service account",

@@ -13,7 +13,7 @@ pub(crate) fn completions(shell: clap_complete::Shell, output: &Output) -> Resul
     let script = String::from_utf8_lossy(&script);
     // The generator for bash writes a name with a hyphen in two ways, so that nothing is completed after a command:
     // https://github.com/clap-rs/clap/issues/6421
-    output.data(script.replace("ee__subcmd__auth", "ee__auth").trim_end())
+    output.exact(script.replace("ee__subcmd__auth", "ee__auth").trim_end())
 }
 
 #[inline(never)]
@@ -36,5 +36,5 @@ pub(crate) fn man(name: Option<&str>, output: &Output) -> Result<(), Error> {
         .source(concat!("ee-auth ", env!("CARGO_PKG_VERSION")))
         .render(&mut page)
         .map_err(|error| Error::internal(format!("the man page could not be written: {error}")))?;
-    output.data(String::from_utf8_lossy(&page).trim_end())
+    output.exact(String::from_utf8_lossy(&page).trim_end())
 }

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use ee_auth::ShowPath as _;
 use ee_auth::config::{self, Flags, LayerState};
-use ee_auth::{Error, Host, Resolver, kinds};
+use ee_auth::{Error, Host, Resolver, kinds, visible};
 use serde_json::{Map, Value, json};
 
 use super::warn_of;
@@ -20,7 +21,7 @@ pub(crate) fn run(resolver: &Resolver, flags: &Flags, options: Config, output: &
         Config::Path => path(resolver, flags, output),
         Config::Init { file } => init(host, flags, file.as_deref(), output),
         Config::Validate { file } => validate(resolver, flags, file.as_deref(), output),
-        Config::Schema => output.data(format_args!("{:#}", config::schema(kinds()))),
+        Config::Schema => output.exact(format_args!("{:#}", config::schema(kinds()))),
     }
 }
 
@@ -65,10 +66,11 @@ fn path(resolver: &Resolver, flags: &Flags, output: &Output) -> Result<(), Error
     if json {
         return output.json(&json!({ "user": user.value, "layers": layers.unwrap_or(Value::Null) }));
     }
-    output.data(user.value.display())?;
+    output.data(user.value.shown())?;
     if let Ok(Value::Array(layers)) = layers {
         for layer in layers {
-            let word = |key: &str| layer.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let word =
+                |key: &str| visible(layer.get(key).and_then(Value::as_str).unwrap_or_default()).into_owned();
             output.tell(format_args!(
                 "{} {} ({})",
                 styled(FAINT, word("layer")),
@@ -113,16 +115,16 @@ fn init(host: &Host, flags: &Flags, file: Option<&Path>, output: &Output) -> Res
     match host.files.write_new(&path, config::template().as_bytes()) {
         Ok(()) if json => output.json(&json!({ "path": path })),
         Ok(()) => {
-            output.data(path.display())?;
+            output.data(path.shown())?;
             output.tell(format_args!("{} every key is in it, with what it means", styled(GOOD, "Written:")));
             Ok(())
         }
         // The same kind of error is one of its directories being a file.
         Err(error) if error.kind() == ErrorKind::AlreadyExists && host.files.status(&path).is_ok() => {
-            Err(Error::invalid("exists", format!("{} exists already; it was left as it is", path.display()))
+            Err(Error::invalid("exists", format!("{} exists already; it was left as it is", path.shown()))
                 .hint("change it with an editor, or name another file: `ee-auth config init FILE`"))
         }
-        Err(error) => Err(Error::internal(format!("writing {} failed: {error}", path.display()))
+        Err(error) => Err(Error::internal(format!("writing {} failed: {error}", path.shown()))
             .hint("name a file that you may write: `ee-auth config init FILE`")),
     }
 }
@@ -139,6 +141,6 @@ fn validate(resolver: &Resolver, flags: &Flags, file: Option<&Path>, output: &Ou
     if json {
         return output.json(&json!({ "valid": true, "warnings": warnings }));
     }
-    let what = file.map_or("the configuration".to_owned(), |file| file.display().to_string());
+    let what = file.map_or("the configuration".to_owned(), |file| file.shown());
     output.data(format_args!("{} {what} is valid", styled(GOOD, "✓")))
 }

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use anstyle::Style;
+use ee_auth::ShowPath as _;
 use ee_auth::doctor::{Diagnosis, Doctor, Finding, Level};
 use ee_auth::host::variable;
-use ee_auth::{Error, Resolver};
+use ee_auth::{Error, Resolver, visible};
 use serde_json::{Value, json};
 
 use super::explain::wrapped;
@@ -42,7 +43,7 @@ pub(crate) fn run(
     for left in ee_auth_serve::give_back_left(resolver.host()) {
         log::warn!(
             "moved what a command had created in {} to your home directory: its `ee-auth exec` was killed",
-            left.display()
+            left.shown()
         );
     }
     let resolver = resolver.offline(options.offline);
@@ -119,8 +120,8 @@ impl View {
         let _ = writeln!(text, "{mark} {} {name}", styled(self.style(STRONG), title));
         for line in finding.detail.iter().flat_map(|detail| detail.lines()) {
             // A line of a file is left as it is: something is underlined in it.
-            let line = without_controls(line);
-            let parts = if line.starts_with(' ') { vec![line] } else { wrapped(&line, WIDTH) };
+            let line = visible(line);
+            let parts = if line.starts_with(' ') { vec![line.into_owned()] } else { wrapped(&line, WIDTH) };
             for part in parts {
                 let _ = writeln!(text, "    {part}");
             }
@@ -179,7 +180,7 @@ fn annotation(finding: &Finding) -> Option<String> {
     let escaped = message.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     // Names of rules have nothing in them that would have to be escaped.
     Some(
-        format!("::{command} title=ee-auth doctor: {}::{}", finding.check, without_controls(&escaped))
+        format!("::{command} title=ee-auth doctor: {}::{}", finding.check, visible(&escaped))
             .replacen(": ", "%3A ", 1),
     )
 }
@@ -201,13 +202,9 @@ fn steps(fix: &str) -> Vec<String> {
     steps
 }
 
-/// Text on one line: a path may have a line break in it, and what follows would pass for something of ours.
+/// What was written over several lines, on one.
 fn one_line(text: &str) -> String {
-    without_controls(&text.replace('\n', " "))
-}
-
-fn without_controls(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    visible(&text.replace('\n', " ")).into_owned()
 }
 
 #[cfg(test)]

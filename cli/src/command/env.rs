@@ -39,7 +39,7 @@ pub(crate) fn run(resolver: Resolver, options: &Env, output: &Output) -> Result<
     }
     match options.shell {
         Shell::GitHub => github(resolver.host(), token.secret(), &variables, output),
-        shell => output.data(lines(shell, &variables)?.trim_end()),
+        shell => output.exact(lines(shell, &variables)?.trim_end()),
     }
 }
 
@@ -63,7 +63,7 @@ fn github(
         .hint("choose another with --shell: sh, fish, powershell, cmd, dotenv"));
     };
     let lines = lines(Shell::GitHub, variables)?;
-    output.data(format_args!("::add-mask::{token}"))?;
+    output.exact(format_args!("::add-mask::{token}"))?;
     append_to_github_env(Path::new(&file), &lines).map_err(|error| {
         Error::internal(format!("writing to {file}, which GITHUB_ENV names, failed: {error}"))
     })

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ee_auth::ShowPath as _;
 use ee_auth::{Error, Resolver, credential_variables};
 use ee_auth_serve::{ConflictingLogin, Isolate, Isolation, Refusal, SameLogin, Session, Via, stored_logins};
 
@@ -68,7 +69,7 @@ fn isolate(resolver: &Resolver, in_use: &InUse, options: &Exec, via: Via) -> Res
     };
     let isolation = Isolation::new(host, &hidden)?;
     if let Some(mechanism) = isolation.mechanism() {
-        let hidden: Vec<_> = isolation.files().iter().map(|file| file.display().to_string()).collect();
+        let hidden: Vec<_> = isolation.files().iter().map(|file| file.shown()).collect();
         log::info!("hidden from the command by {mechanism}: {}", hidden.join(", "));
     }
     Ok(isolation)

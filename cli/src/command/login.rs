@@ -63,7 +63,7 @@ fn command_again(options: &Login, global: &Global, host: &Host) -> Vec<String> {
     let mut command = vec!["ee-auth".to_owned(), "login".to_owned()];
     // The command may be run in another directory.
     let working = host.environment.directory(Directory::Working).unwrap_or_default();
-    let config = global.config.as_ref().map(|path| working.join(path).display().to_string());
+    let config = global.config.as_ref().map(|path| working.join(path).to_string_lossy().into_owned());
     for (flag, value) in [
         ("--config", &config),
         ("--profile", &global.profile),

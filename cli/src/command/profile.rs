@@ -1,5 +1,6 @@
 //! `ee-auth profile`
 
+use ee_auth::ShowPath as _;
 use ee_auth::stored::{self, Profile as Stored};
 use ee_auth::{Error, Outcome, ProfileName, Resolver};
 use serde_json::{Value, json};
@@ -102,7 +103,7 @@ fn table(profiles: &[Stored]) -> String {
         if let Some(project) = &profile.project {
             row += &format!(", project {project}");
         }
-        let file = profile.file.display().to_string();
+        let file = profile.file.shown();
         row += &format!("  {}", styled(FAINT, profile.keyring.as_ref().unwrap_or(&file)));
         if let Some(table) = &profile.table {
             row += &format!(" {}", styled(FAINT, format!("({table})")));

@@ -1,5 +1,6 @@
 //! `ee-auth set-project` and `ee-auth unset-project`
 
+use ee_auth::ShowPath as _;
 use ee_auth::{Error, Resolver, stored};
 use serde_json::json;
 
@@ -16,7 +17,7 @@ pub(crate) fn run(resolver: &Resolver, project: Option<&str>, output: &Output) -
             "file": path, "project": project, "used": used.as_ref().map(|project| &project.id),
         }));
     }
-    output.data(path.display())?;
+    output.data(path.shown())?;
     match project {
         Some(project) => output.tell(format_args!("{} {project}", styled(GOOD, "Project stored:"))),
         None => output.tell("no project is stored beside the credential any more"),

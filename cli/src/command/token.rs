@@ -46,10 +46,10 @@ fn id_token(credential: &Credential, audience: &str, output: &Output) -> Result<
 /// Prints a bearer token, of either kind.
 fn print(secret: &str, json: impl Fn() -> Value, output: &Output) -> Result<(), Error> {
     match output.format() {
-        None | Some(Format::Raw | Format::Text) => output.data(secret),
-        Some(Format::Header) => output.data(format_args!("Authorization: Bearer {secret}")),
+        None | Some(Format::Raw | Format::Text) => output.exact(secret),
+        Some(Format::Header) => output.exact(format_args!("Authorization: Bearer {secret}")),
         // A bearer token has no character that means something in a curl configuration (RFC 6750, section 2.1).
-        Some(Format::Curl) => output.data(format_args!("header = \"Authorization: Bearer {secret}\"")),
+        Some(Format::Curl) => output.exact(format_args!("header = \"Authorization: Bearer {secret}\"")),
         Some(Format::Json) => output.json(&json()),
     }
 }

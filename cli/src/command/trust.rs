@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ee_auth::ShowPath as _;
 use ee_auth::config::{self, Flags, trust};
 use ee_auth::host::Directory;
 use ee_auth::{Error, Host};
@@ -24,7 +25,7 @@ pub(crate) fn run(host: &Host, flags: &Flags, options: &Trust, output: &Output) 
                 .collect();
             return output.json(&json!(paths));
         }
-        let paths: Vec<_> = trusted.iter().map(|file| file.path.display().to_string()).collect();
+        let paths: Vec<_> = trusted.iter().map(|file| file.path.shown()).collect();
         return if paths.is_empty() {
             output.tell("no project file is trusted");
             Ok(())
@@ -35,12 +36,12 @@ pub(crate) fn run(host: &Host, flags: &Flags, options: &Trust, output: &Output) 
     let path = chosen(host, flags, options.file.as_deref())?;
     if options.revoke {
         if !trust::untrust(host, &path)? {
-            output.tell(format_args!("{} was not trusted", path.display()));
+            output.tell(format_args!("{} was not trusted", path.shown()));
         }
         return if json {
             output.json(&json!({ "path": path, "trusted": false }))
         } else {
-            output.data(path.display())
+            output.data(path.shown())
         };
     }
     let trusted = trust::trust(host, &path)?;
@@ -48,7 +49,7 @@ pub(crate) fn run(host: &Host, flags: &Flags, options: &Trust, output: &Output) 
         let sha256 = &trusted.sha256;
         return output.json(&json!({ "path": trusted.path, "sha256": sha256, "trusted": true }));
     }
-    output.data(trusted.path.display())?;
+    output.data(trusted.path.shown())?;
     output.tell(format_args!(
         "{} it counts as your own word until it changes; `ee-auth trust --revoke` takes that back",
         styled(GOOD, "Trusted:")

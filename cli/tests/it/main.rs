@@ -26,6 +26,7 @@ mod explain;
 mod faults;
 mod generated;
 mod google_auth;
+mod hostile_text;
 mod id_token;
 mod impersonation;
 mod independent;

@@ -16,6 +16,7 @@ mod processes;
 mod shortage;
 mod update;
 
+use crate::ShowPath as _;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -102,7 +103,7 @@ impl Host {
                 let owner = self.files.status(path).ok().and_then(|status| status.owner);
                 let closed = owner.is_none() || owner != self.environment.user_id();
                 if closed {
-                    log::info!("{} is closed to this user, so it counts as absent", path.display());
+                    log::info!("{} is closed to this user, so it counts as absent", path.shown());
                 }
                 closed
             }

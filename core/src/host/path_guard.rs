@@ -1,3 +1,4 @@
+use crate::ShowPath as _;
 use std::fmt;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -56,14 +57,14 @@ impl fmt::Display for PathRisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Owner { path, owner } => {
-                write!(f, "{} belongs to another user (number {owner})", path.display())
+                write!(f, "{} belongs to another user (number {owner})", path.shown())
             }
             Self::Writable { path, writers, .. } => {
-                write!(f, "{} can be written by {writers}", path.display())
+                write!(f, "{} can be written by {writers}", path.shown())
             }
             Self::ParentComponent => f.write_str("the path has `..` in it"),
             Self::TooManyLinks => f.write_str("the path leads through too many links"),
-            Self::Unseen { path, error } => write!(f, "{} cannot be looked at: {error}", path.display()),
+            Self::Unseen { path, error } => write!(f, "{} cannot be looked at: {error}", path.shown()),
         }
     }
 }

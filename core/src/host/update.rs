@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{FileLock, FileRead, FileReadError, Host};
 use crate::Error;
+use crate::ShowPath as _;
 
 /// How long a change waits for the lock. A change takes milliseconds; an owner that needs longer is suspended, or its disk is
 /// busy.
@@ -55,7 +56,7 @@ impl UpdateError {
         match self {
             Self::Locked(lock) => Error::unavailable(
                 "locked",
-                format!("timed out waiting for the lock {}; its owner may be suspended", lock.display()),
+                format!("timed out waiting for the lock {}; its owner may be suspended", lock.shown()),
             )
             .hint("nothing was changed; resume the other ee-auth or end it, then try again"),
             Self::Read(error) => read(&error),
@@ -93,7 +94,7 @@ impl Host {
                 }
                 Ok(None) => return Err(UpdateError::Locked(lock)),
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-                    log::info!("{}: {error}; this file system has no locks", lock.display());
+                    log::info!("{}: {error}; this file system has no locks", lock.shown());
                     break None;
                 }
                 Err(error) => return Err(UpdateError::Write(error)),
@@ -170,7 +171,7 @@ impl LockedFile<'_> {
             if files.replace(&self.path, old, new).map_err(UpdateError::Write)? {
                 return Ok(result);
             }
-            log::debug!("{}: changed by another program meanwhile; reading it again", self.path.display());
+            log::debug!("{}: changed by another program meanwhile; reading it again", self.path.shown());
         }
         Err(UpdateError::Write(io::Error::other("another program keeps changing it")))
     }

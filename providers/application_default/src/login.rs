@@ -1,5 +1,6 @@
 //! The mode `appdefault`: whether application-default credentials exist and work.
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::{Error, Found, LoggedIn, LoginRequest, Outcome, Scopes, Search};
 use ee_auth_google::{Content, cloud_sdk, credential};
 
@@ -44,7 +45,7 @@ fn in_gclouds_file(search: &Search) -> Result<Found, Error> {
     let path =
         cloud_sdk::application_default_file(search)?.ok_or_else(|| none("no home directory is known"))?;
     let content = Content::read_if_present(search, &path)?
-        .ok_or_else(|| none(&format!("there is no {}", path.display())))?;
+        .ok_or_else(|| none(&format!("there is no {}", path.shown())))?;
     credential::found(&content.document()?, search)
 }
 

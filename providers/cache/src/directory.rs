@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Host, is_unfinished};
 use ee_auth_core::{Error, TokenKey};
 
@@ -36,8 +37,8 @@ pub fn directory(host: &Host) -> Option<PathBuf> {
 pub fn clear(host: &Host) -> Result<usize, Error> {
     let Some(directory) = directory(host) else { return Ok(0) };
     let refused = |path: &Path, error: &io::Error| {
-        Error::internal(format!("removing the tokens in {}: {error}", path.display()))
-            .hint(format!("remove {} yourself: nothing else is kept there", directory.display()))
+        Error::internal(format!("removing the tokens in {}: {error}", path.shown()))
+            .hint(format!("remove {} yourself: nothing else is kept there", directory.shown()))
     };
     let names = match host.files.list(&directory) {
         Ok(names) => names,
@@ -116,7 +117,7 @@ pub(crate) fn prune(host: &Host) {
             Content::Lock => host.files.try_lock(&path).map(drop),
             _ => host.files.remove(&path),
         };
-        log::debug!("{}: not used any more ({removed:?})", path.display());
+        log::debug!("{}: not used any more ({removed:?})", path.shown());
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{FileRead, FileReadError, Host};
 use ee_auth_core::{BoxFuture, Token, TokenKey, TokenStore, Turn, retry};
 
@@ -67,7 +68,7 @@ impl DiskCache {
         self.tell(format!(
             "{}: {error}; the token is not kept, so that every process gets its own. Make the directory writable \
              and see that the disk is not full, or set EE_AUTH_CACHE=memory if this is as it should be",
-            path.display()
+            path.shown()
         ));
     }
 }
@@ -80,7 +81,7 @@ impl TokenStore for DiskCache {
             Err(FileReadError::NotFound) => return None,
             Err(error) => Err(error.to_string()),
         };
-        token.map_err(|why| self.tell(format!("{}: {why}; a new token takes its place", path.display()))).ok()
+        token.map_err(|why| self.tell(format!("{}: {why}; a new token takes its place", path.shown()))).ok()
     }
 
     fn save(&self, key: &TokenKey, token: &Token) {
@@ -103,7 +104,7 @@ impl TokenStore for DiskCache {
         if let Err((path, error)) = directory::remove(&self.host, key) {
             self.tell(format!(
                 "{} could not be removed: {error}; `ee-auth cache clear` removes all",
-                path.display()
+                path.shown()
             ));
         }
     }

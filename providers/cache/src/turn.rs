@@ -5,6 +5,7 @@ use std::iter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Host};
 use ee_auth_core::{TokenKey, Turn};
 
@@ -39,7 +40,7 @@ pub(crate) async fn take(cache: &DiskCache, key: &TokenKey, keeps: Keeps) -> Opt
             Ok(turn) => return turn,
             Err(error) => cache.tell(format!(
                 "{}: {error}; no lock can be had there, so that several processes may get a token at a time",
-                path.display()
+                path.shown()
             )),
         }
     }
@@ -66,7 +67,7 @@ async fn wait(cache: &DiskCache, path: &Path, keeps: Keeps) -> io::Result<Option
             cache.tell(format!(
                 "another process has held {} for too long, and is not waited for any longer; it may have been \
                  stopped: resume it or end it",
-                path.display()
+                path.shown()
             ));
             return Ok(None);
         }

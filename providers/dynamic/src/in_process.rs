@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::Host;
 use ee_auth_core::time::later;
 use ee_auth_core::{BoxFuture, Error, ExposeSecret, Look};
@@ -59,14 +60,9 @@ impl InProcess {
         let deadline = later(host.clock.now(), request.deadline);
         let services: Arc<dyn Services> = Arc::new(Direct {
             name: self.name.clone(),
-            services: HostServices::new(
-                host.clone(),
-                &self.name,
-                &self.path.display().to_string(),
-                request.deadline,
-            )
-            .with_http_hosts(&library.manifest.http_hosts)
-            .interactive(request.interactive),
+            services: HostServices::new(host.clone(), &self.name, &self.path.shown(), request.deadline)
+                .with_http_hosts(&library.manifest.http_hosts)
+                .interactive(request.interactive),
         });
         let mut slot = self.instance.lock().await;
         let instance = match slot.as_ref().filter(|instance| !instance.is_abandoned()) {
@@ -120,7 +116,7 @@ impl InProcess {
 
 impl Transport for InProcess {
     fn place(&self) -> String {
-        self.path.display().to_string()
+        self.path.shown()
     }
 
     fn file(&self, _host: &Host) -> Option<PathBuf> {

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Command, Conversation, Host, Output, ProcessError, Reply, Variables};
 use ee_auth_core::{BoxFuture, Error, Look, Secret, TokenKey};
 use ee_auth_plugin_protocol::services::{MAX_EVENTS, Services as HostServices};
@@ -84,7 +85,7 @@ impl Isolated {
             )),
         };
         trust::vouch(host, program, None)
-            .map_err(|error| error.in_place(&format!("`plugins.host`, {}", program.display())))?;
+            .map_err(|error| error.in_place(&format!("`plugins.host`, {}", program.shown())))?;
         Ok(program.clone())
     }
 
@@ -120,7 +121,7 @@ impl Isolated {
 
 impl Transport for Isolated {
     fn place(&self) -> String {
-        self.path.display().to_string()
+        self.path.shown()
     }
 
     fn file(&self, _host: &Host) -> Option<PathBuf> {
@@ -145,13 +146,8 @@ impl Transport for Isolated {
             // The other process looks again, at the bytes that it loads.
             trust::vouch(host, &self.path, Some(&self.pin))?;
             let program = self.program(host)?;
-            let services = HostServices::new(
-                host.clone(),
-                &self.name,
-                &self.path.display().to_string(),
-                request.deadline,
-            )
-            .interactive(request.interactive);
+            let services = HostServices::new(host.clone(), &self.name, &self.path.shown(), request.deadline)
+                .interactive(request.interactive);
             let events = Box::new(Events { services: services.clone(), events: 0 });
             match host.processes.converse(self.command(host, request, program.clone()), Some(events)).await {
                 Ok(output) => self.answer(request, output, host, services.handed()),
@@ -160,7 +156,7 @@ impl Transport for Isolated {
                     Err(breach("too_large", format!("it wrote more than {most} bytes")))
                 }
                 Err(error) => {
-                    let message = format!("its process, {}, {error}", program.display());
+                    let message = format!("its process, {}, {error}", program.shown());
                     Err(Error::internal(message).hint("see whether `plugins.host` is the program ee-auth"))
                 }
             }

@@ -47,6 +47,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::{Error, Host, Kind, Look, OptionSpec, OptionType, Options, Provider, Saw};
 use ee_auth_plugin_protocol::trust::Pin;
 use ee_auth_plugin_protocol::{Declaration, OPTIONS, PluginProvider, variables, words};
@@ -137,7 +138,7 @@ fn look(host: &Host, path: &Path) -> Look {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Saw::Missing,
         Err(_) => Saw::Unreadable,
     };
-    Look::Program(path.display().to_string(), saw)
+    Look::Program(path.shown(), saw)
 }
 
 /// The error for a call that did not end in time: an endless loop as well as a slow server.

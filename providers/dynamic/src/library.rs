@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::{Error, Host, redact};
 use ee_auth_plugin::abi;
 use ee_auth_plugin_protocol::Manifest;
@@ -68,7 +69,7 @@ fn open(host: &Host, vouched: &Vouched) -> Result<Library, Error> {
         Some(path) => path,
         None => trust::private_copy(host, vouched)?,
     };
-    let place = path.display().to_string();
+    let place = path.shown();
     let library = link(path).map_err(|error| {
         // A person knows the file that they named, and not where it is loaded from.
         let said = error.to_string().replace(&place, &name);

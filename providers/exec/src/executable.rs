@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Command, Conversation, Host, Output, ProcessError, Variables};
 use ee_auth_core::{BoxFuture, Error, ExposeSecret, Look, Options, Outcome, Saw, Secret, TokenKey};
 use ee_auth_plugin_protocol::trust::{self, Pin};
@@ -125,7 +126,7 @@ impl Executable {
             timeout: request.deadline,
             output_limit: MAX_ANSWER,
         };
-        let program = command.program.display().to_string();
+        let program = command.program.shown();
         let is_copy = Some(&command.program) != self.file(host).as_ref();
         let mut output = start(host, command, with.clone()).await.map_err(|error| {
             if !is_copy || !error.message().contains("os error 13") {
@@ -182,7 +183,7 @@ impl Transport for Executable {
     fn look(&self, host: &Host) -> Look {
         let program = self.file(host);
         let is_there = program.as_ref().is_some_and(|program| host.files.status(program).is_ok());
-        let shown = program.map_or_else(|| self.place(), |program| program.display().to_string());
+        let shown = program.map_or_else(|| self.place(), |program| program.shown());
         Look::Program(shown, if is_there { Saw::Present } else { Saw::Missing })
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::TemporaryFile;
 use ee_auth_core::{Endpoints, Error, ExposeSecret, Host, OAuthClient};
 use serde_json::json;
@@ -48,7 +49,7 @@ impl ClientFile {
         let text = Zeroizing::new(json.to_string());
         let path = directory.join(NAME);
         let file = host.files.write_temporary(&path, text.as_bytes()).map_err(|error| {
-            Error::internal(format!("writing {}, which gcloud was to read: {error}", path.display()))
+            Error::internal(format!("writing {}, which gcloud was to read: {error}", path.shown()))
                 .hint("make room on the disk, or see who may write there; `ee-auth login --mode localhost` writes no such file")
         })?;
         Ok(Self { path, _file: file })
@@ -58,7 +59,7 @@ impl ClientFile {
     pub(crate) fn remove(host: &Host, directory: &Path) {
         let path = directory.join(NAME);
         if let Err(error) = host.files.remove(&path) {
-            log::warn!("{} could not be removed: {error}", path.display());
+            log::warn!("{} could not be removed: {error}", path.shown());
         }
     }
 

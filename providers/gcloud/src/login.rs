@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Command, FileLock, Host, Presence, ProcessError, Variables};
 use ee_auth_core::{
     Error, ExposeSecret, Grant, LoggedIn, LoginRequest, OAuthClient, Outcome, Scopes, Search, Token,
@@ -101,7 +102,7 @@ impl<'a> Login<'a> {
     }
 
     fn place(&self) -> String {
-        self.file.display().to_string()
+        self.file.shown()
     }
 
     /// Two logins at once would each take the other's file for their own.

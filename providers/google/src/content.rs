@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, FileRead, FileReadError, MAX_CREDENTIAL_FILE};
 use ee_auth_core::{Error, Search, looks_like_credential, quoted};
 use zeroize::Zeroizing;
@@ -33,12 +34,12 @@ impl Content {
         match search.read(path) {
             Ok(read) => Ok(Some(Self::of_file(read, path))),
             Err(error) if search.host().counts_as_absent(path, &error) => Ok(None),
-            Err(error) => Err(unreadable(&path.display().to_string(), &error)),
+            Err(error) => Err(unreadable(&path.shown(), &error)),
         }
     }
 
     fn of_file(read: FileRead, path: &Path) -> Self {
-        let place = path.display().to_string();
+        let place = path.shown();
         let mut warnings = Vec::new();
         if read.status.readable_by_others() {
             warnings.push(format!("{place} can be read by other users of this machine: `chmod 600 {place}`"));
@@ -63,7 +64,7 @@ impl Content {
             Err(FileReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotADirectory => {
                 Err(no_such_file(search, path, named_by))
             }
-            Err(error) => Err(unreadable(&path.display().to_string(), &error)),
+            Err(error) => Err(unreadable(&path.shown(), &error)),
         }
     }
 
@@ -203,7 +204,7 @@ fn no_such_file(search: &Search, path: &Path, named_by: &str) -> Error {
         Some(Identity { what, help: Some(help) }) if !looks_like_credential(&written) => {
             error(format!("{named_by} names no file: {} looks like {what}", quoted(&written))).hint(help)
         }
-        _ => error(format!("{named_by} names {}, and there is no such file", path.display()))
+        _ => error(format!("{named_by} names {}, and there is no such file", path.shown()))
             .hint(format!("correct the path in {named_by}, or unset it")),
     }
 }

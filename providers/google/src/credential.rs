@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::{Error, Found, Scopes, Search, redact};
 
 use crate::authorized_user::{self, Login};
@@ -129,8 +130,8 @@ fn copy_again(document: &Document, search: &Search) -> Option<String> {
         (Some(path), Some(own)) if path == own => None,
         (Some(path), Some(own)) => Some(format!(
             "then copy {} to {} again, or unset the variable that names the copy",
-            own.display(),
-            path.display()
+            own.shown(),
+            path.shown()
         )),
         _ => Some(format!("then copy application_default_credentials.json to {} again", document.place())),
     }

@@ -7,6 +7,7 @@ use std::io;
 use std::io::ErrorKind;
 use std::process::{Command, ExitCode, ExitStatus};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::shortage;
 
 #[cfg(target_os = "linux")]
@@ -79,7 +80,7 @@ pub fn run_attached(
         Ok((status, interrupted)) => Ended { status: shell_status(status), interrupted },
         Err(error) => {
             let help = shortage(&error).map(|help| format!("; {help}")).unwrap_or_default();
-            log::error!("{} could not be run: {error}{help}", std::path::Path::new(program).display());
+            log::error!("{} could not be run: {error}{help}", std::path::Path::new(program).shown());
             let status = if error.kind() == ErrorKind::NotFound { 127 } else { 126 };
             Ended { status, interrupted: false }
         }

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::sync::{Mutex, PoisonError};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Environment};
 #[cfg(unix)]
 use ee_auth_core::host::{FileKind, Files, PathGuard};
@@ -115,7 +116,7 @@ fn not_used(name: &'static str, path: &Path, why: &str) {
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
     if !said.contains(&name) {
         said.push(name);
-        log::info!("{name} is not used: {} is not a safe place for your files: {why}", path.display());
+        log::info!("{name} is not used: {} is not a safe place for your files: {why}", path.shown());
     }
 }
 

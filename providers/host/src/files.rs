@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 #[cfg(target_os = "linux")]
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::ACCESS_LIST_ATTRIBUTE;
 use ee_auth_core::host::{
     AccessList, FileKind, FileLock, FileRead, FileReadError, FileStatus, Files, TemporaryFile, is_unfinished,
@@ -133,7 +134,7 @@ impl Files for SystemFiles {
         let remove = |_: &File| {
             move || match fs::remove_file(&place) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    log::warn!("{} could not be removed: {error}", place.display());
+                    log::warn!("{} could not be removed: {error}", place.shown());
                 }
                 _ => {}
             }
@@ -362,7 +363,7 @@ fn is_there(path: &Path, content: Option<&[u8]>) -> io::Result<bool> {
 fn sync_directory(directory: &Path) {
     #[cfg(unix)]
     if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
-        log::debug!("{}: {error}", directory.display());
+        log::debug!("{}: {error}", directory.shown());
     }
     #[cfg(not(unix))]
     let _ = directory;

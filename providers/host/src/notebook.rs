@@ -2,8 +2,8 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Stdin, Stdout, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ee_auth_core::Secret;
 use ee_auth_core::host::{BoxFuture, Person, Presence};
+use ee_auth_core::{Secret, visible_lines};
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -118,6 +118,5 @@ impl<R: BufRead + Send + 'static, W: Write> Notebook<R, W> {
 
 /// Text that means nothing to the kernel, whose words begin with `EVCXR_`, or to a notebook that understands terminals.
 fn plain(text: &str) -> String {
-    let text: String = text.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
-    text.replace("EVCXR_", "EVCXR-")
+    visible_lines(text).replace("EVCXR_", "EVCXR-")
 }

@@ -1,7 +1,7 @@
 use std::io::{self, IsTerminal, Write};
 
-use ee_auth_core::Secret;
 use ee_auth_core::host::{BoxFuture, Person, Presence};
+use ee_auth_core::{Secret, visible_lines};
 use url::Url;
 
 use crate::browser;
@@ -65,5 +65,5 @@ impl Terminal {
 /// Nothing can be done for somebody who closed their standard error.
 fn say(message: &str, end: &str) {
     let mut stderr = io::stderr().lock();
-    let _ = write!(stderr, "{message}{end}").and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{}{end}", visible_lines(message)).and_then(|()| stderr.flush());
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use ee_auth_core::ExposeSecret;
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::ClientCertificate;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -256,11 +257,11 @@ fn help_for(variable: impl Fn(&str) -> Option<PathBuf>, otherwise: impl Fn() -> 
         }
         (Some(ours), Some((name, path))) if ours != path => format!(
             "SSL_CERT_FILE names {}, and {name} another file: `export SSL_CERT_FILE=${name}`",
-            ours.display()
+            ours.shown()
         ),
         (Some(ours), _) => format!(
             "SSL_CERT_FILE names {}: see whether it holds the right certificate authority in PEM, or unset it",
-            ours.display()
+            ours.shown()
         ),
         (None, None) => otherwise(),
     }
@@ -277,14 +278,14 @@ fn named_by_variables(
             Ok(found) if found.is_empty() => {
                 return Err(TrustError(format!(
                     "SSL_CERT_FILE names {}, which holds no certificate (PEM is expected)",
-                    file.display()
+                    file.shown()
                 )));
             }
             Ok(found) => certificates.extend(found),
             Err(error) => {
                 return Err(TrustError(format!(
                     "SSL_CERT_FILE names {}, which cannot be read: {error}",
-                    file.display()
+                    file.shown()
                 )));
             }
         }
@@ -301,7 +302,7 @@ fn named_by_variables(
         if certificates.len() == before && before == 0 {
             return Err(TrustError(format!(
                 "SSL_CERT_DIR names {}, where there is no certificate (PEM is expected)",
-                list.display()
+                list.shown()
             )));
         }
         // `openssl rehash` gives every certificate several names.

@@ -3,6 +3,7 @@
 //! A writer holds a lock (`flock(2)`) on the file that it writes, from before there is anything in it. So a file that is not
 //! locked was abandoned, and one of a writer that is alive, even suspended, is left alone.
 
+use ee_auth_core::ShowPath as _;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,7 +52,7 @@ pub(crate) fn abandoned<'a>(
         match take(&path) {
             Ok(lock) => Some((path, lock?)),
             Err(error) => {
-                log::debug!("{}: {error}", path.display());
+                log::debug!("{}: {error}", path.shown());
                 None
             }
         }
@@ -65,8 +66,8 @@ pub(crate) fn remove_abandoned(directory: &Path, named: &dyn Fn(&str) -> bool) {
         #[cfg(not(unix))]
         drop(lock);
         match fs::remove_file(&path) {
-            Ok(()) => log::debug!("{}: removed, since its writer was killed", path.display()),
-            Err(error) => log::debug!("{} could not be removed: {error}", path.display()),
+            Ok(()) => log::debug!("{}: removed, since its writer was killed", path.shown()),
+            Err(error) => log::debug!("{} could not be removed: {error}", path.shown()),
         }
         #[cfg(unix)]
         drop(lock);

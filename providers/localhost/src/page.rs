@@ -180,7 +180,7 @@ mod tests {
                 .hint("see <a href=\"javascript:x\">there</a>");
         for page in [refused(&error), failed(&error)] {
             assert!(!page.html.contains("<script") && !page.html.contains("<a "), "{}", page.html);
-            assert!(page.html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quoted&quot; &#39;words&#39; {{title}} [31m"));
+            assert!(page.html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quoted&quot; &#39;words&#39; {{title}}\\u{1b}[31m"));
         }
     }
 

@@ -3,6 +3,7 @@
 //! An entry holds what the file would: the same JSON, but for the project, which is no secret and stays in the file,
 //! where earthengine-api finds it.
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Host, KeyringError, LockedFile, patiently};
 use ee_auth_core::{Error, ExposeSecret, Found, Grant, Look, Outcome, ProfileName, Saw, Search, Secret};
 use ee_auth_google::{Content, Document, credential};
@@ -64,7 +65,7 @@ pub(crate) async fn find(search: &Search) -> Result<Option<Found>, Error> {
             found.warnings.push(format!(
                 "{} holds a login too, which is not used, since the keyring has one; `EE_AUTH_CACHE=disk ee-auth logout` \
                  removes it",
-                path.display()
+                path.shown()
             ));
         }
     }
@@ -130,7 +131,7 @@ fn strip(file: &LockedFile<'_>, project: Option<&str>, why: &str, stored: &mut S
     match store::strip(file, project) {
         Ok(None) => {}
         Ok(Some(path)) => {
-            stored.warnings.push(format!("the login in {} is there no longer: {why}", path.display()));
+            stored.warnings.push(format!("the login in {} is there no longer: {why}", path.shown()));
         }
         Err(error) => stored.warnings.push(format!("what is in the file stayed as it was: {error}")),
     }

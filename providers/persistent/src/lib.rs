@@ -19,6 +19,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Host, LockedFile};
 use ee_auth_core::{
     BoxFuture, Error, Finding, Grant, Kind, Options, Outcome, ProfileName, Provider, Search, redact,
@@ -67,7 +68,7 @@ pub async fn store_login(search: &Search, grant: &Grant) -> Result<Stored, Error
         return keyring::store(search, grant).await;
     }
     let path = store::store(search.host(), search.settings().profile.as_ref(), grant).await?;
-    Ok(Stored { place: path.display().to_string(), warnings: Vec::new() })
+    Ok(Stored { place: path.shown(), warnings: Vec::new() })
 }
 
 /// Where a login of the search's profile is stored, for a person, whether or not there is one: the file, or the entry of the
@@ -76,7 +77,7 @@ pub fn place(search: &Search) -> String {
     let (host, profile) = (search.host(), search.settings().profile.as_ref());
     match search.settings().keyring {
         true => keyring::place(host, profile),
-        false => credentials_file(host, profile).unwrap_or_default().display().to_string(),
+        false => credentials_file(host, profile).unwrap_or_default().shown(),
     }
 }
 
@@ -113,7 +114,7 @@ pub struct Removed {
 impl Removed {
     /// Both, for a person: the entry of the keyring first.
     pub fn places(&self) -> Vec<String> {
-        let file = self.file.as_ref().map(|path| path.display().to_string());
+        let file = self.file.as_ref().map(|path| path.shown());
         self.keyring.clone().into_iter().chain(file).collect()
     }
 }
@@ -200,7 +201,7 @@ pub async fn is_stored(search: &Search) -> Result<bool, Error> {
             Ok(_) => return Ok(true),
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(error) => {
-                return Err(Error::invalid("profile", format!("{}: {error}", path.display())).hint(
+                return Err(Error::invalid("profile", format!("{}: {error}", path.shown())).hint(
                     "let your user read the directories above it, or set HOME to your own home directory",
                 ));
             }
@@ -286,12 +287,12 @@ impl Provider for Persistent {
             match document.credential_type() {
                 Some(other) => {
                     let other = redact(other);
-                    Finding::not_found(format!("{} holds a {other} credential, not a login", path.display()))
+                    Finding::not_found(format!("{} holds a {other} credential, not a login", path.shown()))
                         .hint(
                             "earthengine-api reads no such file there either; name it in EE_AUTH_CREDENTIALS",
                         )
                 }
-                None => Finding::not_found(format!("{} holds no login", path.display()))
+                None => Finding::not_found(format!("{} holds no login", path.shown()))
                     .hint("`ee-auth login` logs in and stores a credential there"),
             }
         })

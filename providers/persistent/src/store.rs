@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{
     Edit, FileRead, FileReadError, Host, LOCK_TIMEOUT, LockedFile, MAX_CREDENTIAL_FILE, UpdateError,
 };
@@ -149,7 +150,7 @@ pub fn profiles(host: &Host) -> Result<Vec<StoredProfile>, Error> {
             if host.counts_as_absent(&directory, &error) {
                 return Ok(Vec::new());
             }
-            return Err(Error::invalid("unreadable", format!("{}: {error}", directory.display()))
+            return Err(Error::invalid("unreadable", format!("{}: {error}", directory.shown()))
                 .hint("see who owns the directory"));
         }
     };
@@ -227,12 +228,12 @@ fn unwritable_as(path: &Path, error: &std::io::Error, done: &str) -> Error {
             "nothing was changed; make room on the disk, or see who owns the file and its directory, and try again"
         }
     };
-    Error::new(Outcome::Internal, "unwritable", format!("{} could not be {done}: {error}", path.display()))
+    Error::new(Outcome::Internal, "unwritable", format!("{} could not be {done}: {error}", path.shown()))
         .hint(hint)
 }
 
 fn unreadable(path: &Path, error: &FileReadError) -> Error {
-    Error::invalid("unreadable", format!("{}: {error}", path.display()))
+    Error::invalid("unreadable", format!("{}: {error}", path.shown()))
         .hint("nothing was changed; move away what is there")
 }
 
@@ -261,11 +262,11 @@ fn parse(path: &Path, read: &FileRead, damaged: Damaged) -> Result<Map<String, V
     match (serde_json::from_slice(&read.bytes), damaged) {
         (Ok(fields), _) => Ok(fields),
         (Err(_), Damaged::Replaced) => {
-            log::warn!("{} was damaged and is replaced", path.display());
+            log::warn!("{} was damaged and is replaced", path.shown());
             Ok(Map::new())
         }
         (Err(_), Damaged::Refused) => {
-            Err(Error::invalid("json", format!("{} is damaged: it holds no JSON object", path.display()))
+            Err(Error::invalid("json", format!("{} is damaged: it holds no JSON object", path.shown()))
                 .hint("nothing was changed; `ee-auth login --force` makes a new one"))
         }
     }

@@ -118,7 +118,7 @@ mod tests {
                 "http_hosts": ["VAULT.example.com:8200", "a.example:443"], "description": "x", "colour": 1}"#,
         )
         .unwrap();
-        assert_eq!(manifest.name, "Vault[31m");
+        assert_eq!(manifest.name, r"Vault\u{1b}[31m");
         assert_eq!(manifest.http_hosts, ["vault.example.com:8200", "a.example"]);
         assert!(manifest.has(crate::Op::Get) && !manifest.has(crate::Op::Login) && manifest.thread_safe);
     }

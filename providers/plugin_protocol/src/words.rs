@@ -6,15 +6,14 @@ use ee_auth_core::host::Environment;
 use ee_auth_core::{ExposeSecret, Secret, redact};
 use serde_json::{Map, Value};
 
-/// One line of what a plugin says: no control characters, nothing that turns the direction of writing, nothing that looks
-/// like a credential, at most 300 characters.
+/// One line of what a plugin says: [`redact`]ed, by which it is on one line and nothing in it acts on a terminal.
 ///
 /// ```
 /// use ee_auth_plugin_protocol::words;
-/// assert_eq!(words::line("sign in\nee-auth: done \u{202e}evil"), "sign in ee-auth: done evil");
+/// assert_eq!(words::line("sign in\nee-auth: done \u{202e}evil"), r"sign in ee-auth: done \u{202e}evil");
 /// ```
 pub fn line(text: &str) -> String {
-    redact(&visible(text))
+    redact(text)
 }
 
 /// What a plugin says to the person, with the provider's name before it, so that it cannot pass for `ee-auth`'s own words.
@@ -89,13 +88,6 @@ pub fn hide(text: &str, secrets: &[Secret]) -> String {
         .map(ExposeSecret::expose_secret)
         .filter(|secret| secret.len() >= 8)
         .fold(text.to_owned(), |text, secret| text.replace(secret, "[hidden]"))
-}
-
-/// Without what is not seen and changes how the rest is seen: the marks that turn the direction of writing (Unicode
-/// Standard Annex 9), and characters without width.
-fn visible(text: &str) -> String {
-    let is_unseen = |c: char| matches!(c, '\u{061c}' | '\u{180e}' | '\u{e0000}'..='\u{e007f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    text.chars().filter(|c| !is_unseen(*c)).collect()
 }
 
 #[cfg(test)]

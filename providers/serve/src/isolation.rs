@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Host};
 use ee_auth_core::{Error, Outcome, quoted};
 use ee_auth_host::HiddenFiles;
@@ -84,7 +85,7 @@ impl Isolation {
         };
         log::debug!("logins are not hidden by a mount namespace: {refused}");
         Self::by(Mechanism::StandIn, host, &files).map_err(|error| {
-            let first = first.display();
+            let first = first.shown();
             Error::invalid("isolation", format!("cannot hide the login in {first} from the command: {error}"))
                 .hint(format!(
                     "remove that file (`ee-auth logout` removes the login of earthengine-api), or run the command with \
@@ -133,7 +134,7 @@ impl Isolation {
             Hidden::Nothing => None,
             Hidden::Namespace(files) => Some(files.mechanism().to_owned()),
             Hidden::StandIns(stand_ins) => {
-                let each = stand_ins.iter().map(|(name, at)| format!("{name}={}", at.path().display()));
+                let each = stand_ins.iter().map(|(name, at)| format!("{name}={}", at.path().shown()));
                 Some(each.collect::<Vec<_>>().join(" and "))
             }
         }

@@ -4,6 +4,7 @@
 //! something in it and is not locked belongs to nobody any more. Where files cannot be locked, nothing is taken for left
 //! behind.
 
+use ee_auth_core::ShowPath as _;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -41,7 +42,7 @@ pub(crate) fn tidy_up(directory: &Path, prefix: &str, suffix: &str, mut tidy: im
         match take(&path) {
             Ok(Some(_lock)) => tidy(&path),
             Ok(None) => {}
-            Err(error) => log::debug!("{}: {error}", path.display()),
+            Err(error) => log::debug!("{}: {error}", path.shown()),
         }
     }
 }

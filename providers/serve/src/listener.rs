@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::{Error, Outcome, quoted};
 
 use crate::tls::MutualTls;
@@ -64,7 +65,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => path.display().fmt(f),
+            Self::Unix(path) => path.shown().fmt(f),
         }
     }
 }

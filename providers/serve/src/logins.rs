@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use ee_auth_core::Credential;
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Environment, Host, MAX_CREDENTIAL_FILE};
 use serde_json::Value;
 
@@ -113,7 +114,7 @@ impl ConflictingLogin {
 impl fmt::Display for ConflictingLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, client, conflict } = self;
-        let path = path.display();
+        let path = path.shown();
         match conflict {
             Conflict::Login => write!(f, "{client} will use the login in {path} instead of this credential"),
             Conflict::Project(id) => write!(f, "{client} will use the project {id}, which {path} names"),

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Environment};
 use ee_auth_core::{Credential, Error, Secret};
 use ee_auth_host::Undo;
@@ -91,7 +92,7 @@ impl CredentialFile {
             .hint("set TMPDIR to a directory of your own; `-v` says what is wrong with each"));
         };
         Self::write_in(&directory, content).map_err(|error| {
-            let doing = format!("writing the command's credential file to {} failed", directory.display());
+            let doing = format!("writing the command's credential file to {} failed", directory.shown());
             let failed = Error::system(&doing, &error);
             match failed.next_step() {
                 Some(_) => failed,

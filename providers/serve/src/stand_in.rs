@@ -14,6 +14,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, Host};
 use ee_auth_host::{HIDDEN, Undo};
 
@@ -123,12 +124,9 @@ impl GiveBack<'_> {
         tidy_up(stand_in, PREFIX, "", |nested| self.run(nested, stand_in));
         self.directory(stand_in, real);
         if self.in_use {
-            log::info!("processes that the command started still use {}", stand_in.display());
+            log::info!("processes that the command started still use {}", stand_in.shown());
         } else if stand_in.symlink_metadata().is_ok() {
-            log::warn!(
-                "some of what a command wrote to its home directory is still in {}",
-                stand_in.display()
-            );
+            log::warn!("some of what a command wrote to its home directory is still in {}", stand_in.shown());
         }
     }
 
@@ -145,7 +143,7 @@ impl GiveBack<'_> {
                     // Another `ee-auth` was faster, or the process that made it.
                     Err(error) if error.kind() == ErrorKind::NotFound => {}
                     Err(error) => {
-                        log::warn!("{} was not moved to {}: {error}", source.display(), target.display());
+                        log::warn!("{} was not moved to {}: {error}", source.shown(), target.shown());
                     }
                     Ok(()) => {}
                 }

@@ -1,5 +1,6 @@
 //! Where tokens are kept between processes.
 
+use crate::ShowPath as _;
 use std::path::Path;
 
 use ee_auth_cache::directory;
@@ -68,11 +69,11 @@ fn ask<'a>(examination: &'a Examination<'a>) -> BoxFuture<'a, Vec<Finding>> {
         };
         let mut findings = of_directory(host, &directory);
         if examination.online && findings.is_empty() && !has_locks(examination).await {
-            let title = format!("no lock can be had for {}", directory.display());
-            findings.push(Finding::of(&NO_LOCKS, title).at(directory.display()));
+            let title = format!("no lock can be had for {}", directory.shown());
+            findings.push(Finding::of(&NO_LOCKS, title).at(directory.shown()));
         }
         if findings.is_empty() {
-            findings.push(Finding::ok(CHECK.name, format!("kept in {}", directory.display())));
+            findings.push(Finding::ok(CHECK.name, format!("kept in {}", directory.shown())));
         }
         findings
     })
@@ -92,7 +93,7 @@ async fn has_locks(examination: &Examination<'_>) -> bool {
 fn of_directory(host: &Host, directory: &Path) -> Vec<Finding> {
     let there = directory.ancestors().find_map(|path| Some((path, host.files.status(path).ok()?)));
     let Some((path, status)) = there else { return Vec::new() };
-    let place = path.display().to_string();
+    let place = path.shown();
     let mut findings = Vec::new();
     if status.kind != FileKind::Directory {
         findings.push(Finding::of(&NOT_WRITABLE, format!("{place} is no directory")));

@@ -1,5 +1,6 @@
 //! The time of day: assertions that were signed at another are `invalid_grant`.
 
+use crate::ShowPath as _;
 use std::time::{Duration, SystemTime};
 
 use ee_auth_core::time::later;
@@ -43,7 +44,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     let future = files.iter().find(|file| file.status.modified.is_some_and(|at| at > later(now, TOLERATED)));
     match future {
         Some(file) => {
-            let place = file.path.display();
+            let place = file.path.shown();
             vec![Finding::of(&BEHIND_FILES, format!("{place} was written in the future")).at(place)]
         }
         None => vec![Finding::ok(CHECK.name, "no sign that it is wrong")],

@@ -1,5 +1,6 @@
 //! `ee-auth.toml` in all its layers.
 
+use crate::ShowPath as _;
 use ee_auth_config::{Config, LayerState, Origin};
 use ee_auth_core::Outcome;
 
@@ -93,7 +94,7 @@ fn of_valid(examination: &Examination<'_>, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut read = Vec::new();
     for layer in &config.layers {
-        let place = layer.path.display().to_string();
+        let place = layer.path.shown();
         match layer.state {
             LayerState::Absent => continue,
             LayerState::Foreign => {

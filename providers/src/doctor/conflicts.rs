@@ -1,5 +1,6 @@
 //! Other identities that lie around, and would be used by other programs.
 
+use crate::ShowPath as _;
 use ee_auth_config::CacheStore;
 use ee_auth_core::{AttemptOutcome, Finding as Found};
 
@@ -77,7 +78,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     let login = ee_auth_persistent::stored(&examination.search_without_profile()).ok().flatten();
     let login = login.filter(|(_, document)| document.has("refresh_token")).map(|(path, _)| path);
     if let Some(login) = &login {
-        let place = login.display().to_string();
+        let place = login.shown();
         if !origin.contains(&place) {
             let title = format!("earthengine-api will use the login in {place}, not this credential");
             findings.push(Finding::of(&EARTHENGINE_LOGIN, title).at(&place));

@@ -1,5 +1,6 @@
 //! The files that hold credentials, used or not.
 
+use crate::ShowPath as _;
 use std::path::{Path, PathBuf};
 
 use ee_auth_core::host::{FileKind, FileStatus};
@@ -151,7 +152,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     if findings.is_empty() {
         let title = match files.as_slice() {
             [] => "none is there".to_owned(),
-            files => files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>().join(", "),
+            files => files.iter().map(|file| file.path.shown()).collect::<Vec<_>>().join(", "),
         };
         findings.push(Finding::ok(CHECK.name, title));
     }
@@ -160,7 +161,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
 
 fn of_file(examination: &Examination<'_>, file: &CredentialFile) -> Vec<Finding> {
     let host = examination.host();
-    let place = file.path.display().to_string();
+    let place = file.path.shown();
     let mut findings = Vec::new();
     if file.status.kind == FileKind::Regular && file.status.readable_by_others() {
         findings.push(
@@ -181,7 +182,7 @@ fn of_file(examination: &Examination<'_>, file: &CredentialFile) -> Vec<Finding>
         let mode = status.as_ref().and_then(|status| status.mode).unwrap_or_default();
         // In a directory like /tmp nobody can replace another's file.
         if mode & 0o022 != 0 && mode & 0o1000 == 0 && file.role != Role::Named {
-            let directory = directory.display();
+            let directory = directory.shown();
             findings.push(
                 Finding::of(&DIRECTORY, format!("{directory} can be written by other users"))
                     .fix(format!("`chmod go-w {directory}`")),

@@ -1,5 +1,6 @@
 //! gcloud: whether it is there for those who need it.
 
+use crate::ShowPath as _;
 use std::path::Path;
 
 use ee_auth_core::host::variable;
@@ -35,7 +36,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     let host = examination.host();
     if let Some(program) = host.processes.find("gcloud") {
         let version = version(examination, &program).map(|version| format!("{version}, "));
-        let title = format!("{}in {}", version.unwrap_or_default(), program.display());
+        let title = format!("{}in {}", version.unwrap_or_default(), program.shown());
         return vec![Finding::ok(CHECK.name, title)];
     }
     let directory = cloud_sdk::directory(&examination.search()).ok().flatten();
@@ -46,8 +47,8 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     });
     if has_logins {
         let place = directory.unwrap_or_default();
-        let title = format!("gcloud has logins in {}, and is not on the PATH", place.display());
-        return vec![Finding::of(&NOT_ON_PATH, title).at(place.display())];
+        let title = format!("gcloud has logins in {}, and is not on the PATH", place.shown());
+        return vec![Finding::of(&NOT_ON_PATH, title).at(place.shown())];
     }
     // Worth a word only where somebody looks for a way to log in.
     if examination.credential().is_none() && variable(&*host.environment, "CI").is_none() {

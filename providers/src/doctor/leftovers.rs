@@ -1,5 +1,6 @@
 //! What is left of an `ee-auth exec` or `serve` that has ended.
 
+use crate::ShowPath as _;
 use std::time::Duration;
 
 use ee_auth_core::host::{Directory, FileKind, HttpErrorKind, Method, Request, is_unfinished};
@@ -127,7 +128,7 @@ fn gone_file(examination: &Examination<'_>, name: &str) -> Option<Finding> {
     }
     let what =
         if is_ours { "a file of an `ee-auth exec` that has ended" } else { "a file that is not there" };
-    let title = format!("{name} names {what}: {}", path.display());
+    let title = format!("{name} names {what}: {}", path.shown());
     Some(Finding::of(&GONE_FILE, title).fix(format!("`unset {name}`")).at(name))
 }
 
@@ -158,7 +159,7 @@ fn unfinished(host: &Host) -> Vec<Finding> {
     }
     let left = directories.iter().flat_map(|directory| host.files.abandoned(directory, &is_unfinished));
     left.map(|path| {
-        let place = path.display();
+        let place = path.shown();
         Finding::of(&UNFINISHED, format!("{place} was left by an ee-auth process that was killed"))
             .fix(format!("`rm {place}`; the next ee-auth command that writes there removes it as well"))
             .at(place)
@@ -185,7 +186,7 @@ fn stand_ins(examination: &Examination<'_>) -> Vec<Finding> {
     let stale = stale.map(|name| home.join(name)).filter(|path| old(path));
     stale
         .map(|path| {
-            let place = path.display();
+            let place = path.shown();
             Finding::of(&STAND_IN, format!("{place} replaced your home directory for a command, and is left"))
                 .fix(format!(
                     "look for files of yours: `find {place} -type f`; move them, then `rm -r {place}`, which removes links, \

@@ -1,5 +1,6 @@
 //! Who could log in here, and how.
 
+use crate::ShowPath as _;
 use ee_auth_core::host::{Directory, Presence};
 
 use super::examination::Examination;
@@ -50,8 +51,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     if let Some(user) = examination.variable("SUDO_USER").filter(|user| is_root && user != "root") {
         let is_theirs = home.file_name().is_some_and(|name| *name == *user);
         if !is_theirs {
-            let title =
-                format!("this runs as root, by {}'s sudo, at home in {}", plain(&user), home.display());
+            let title = format!("this runs as root, by {}'s sudo, at home in {}", plain(&user), home.shown());
             findings.push(Finding::of(&SUDO, title).at("SUDO_USER"));
         }
     }

@@ -6,6 +6,7 @@ use ee_auth_plugin_protocol::{Op, PluginProvider, trust};
 
 use super::examination::Examination;
 use super::{Check, Finding, Level, Rule, Run};
+use crate::ShowPath as _;
 use crate::plugins::is_plugin;
 use crate::resolver::{asked, member};
 
@@ -84,12 +85,12 @@ async fn of_plugin(examination: &Examination<'_>, declared: &ProviderConfig) -> 
     let mut findings = Vec::new();
     let pin = declared.options.string("sha256").and_then(|text| trust::Pin::parse(&text).ok());
     if let Err(error) = trust::vouch(examination.host(), &file, pin.as_ref()) {
-        let error = error.of_provider(name).in_place(&file.display().to_string());
+        let error = error.of_provider(name).in_place(&file.shown());
         return vec![failed(&UNTRUSTED, &error)];
     }
     if pin.is_none() {
-        let finding = Finding::of(&UNPINNED, format!("{name} is not pinned: {}", file.display()));
-        let fix = format!("`ee-auth plugin add {} --name {name}`", file.display());
+        let finding = Finding::of(&UNPINNED, format!("{name} is not pinned: {}", file.shown()));
+        let fix = format!("`ee-auth plugin add {} --name {name}`", file.shown());
         findings.push(finding.fix(fix).at(&declared.declared_in));
     }
     // What the chain does not ask is not run by anything but a command that names it. Protocols of others know no manifest.

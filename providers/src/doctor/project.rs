@@ -4,6 +4,7 @@ use ee_auth_core::resolve_project;
 
 use super::examination::Examination;
 use super::{Check, Finding, Level, Rule, Run};
+use crate::ShowPath as _;
 use crate::project::candidates;
 
 pub(super) const CHECK: Check = Check {
@@ -77,7 +78,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
         findings.push(Finding::of(&OF_CLIENT, format!("the project {id} was not named by anybody")));
     }
     let stored = ee_auth_persistent::stored_project(&examination.search_without_profile());
-    let stored_at = stored.as_ref().map(|(_, path)| path.display().to_string());
+    let stored_at = stored.as_ref().map(|(_, path)| path.shown());
     if let Some((stored, _)) = stored.filter(|(stored, _)| stored != id) {
         let place = stored_at.clone().unwrap_or_default();
         findings.push(

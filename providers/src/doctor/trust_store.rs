@@ -2,6 +2,7 @@
 
 use super::examination::Examination;
 use super::{Check, Finding, Level, Rule, Run};
+use crate::ShowPath as _;
 
 pub(super) const CHECK: Check = Check {
     name: "trust_store",
@@ -38,7 +39,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
         let Some(path) = examination.path_variable(name) else { continue };
-        let place = path.display();
+        let place = path.shown();
         match examination.host().files.read(&path, MAX_FILE) {
             Ok(read) => {
                 let text = String::from_utf8_lossy(&read.bytes);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ee_auth::ShowPath as _;
 use ee_auth::host::{Edit, FileRead, FileReadError, Presence};
 use ee_auth::plugins::{Candidate, OptionValue, Report, Verdict};
 use ee_auth::{Error, ExposeSecret, Host, Outcome, Resolver};
@@ -45,7 +46,7 @@ pub(super) fn run(
         Error::new(
             Outcome::Protocol,
             "plugin",
-            format!("{} is not a plugin yet; nothing was written", candidate.path.display()),
+            format!("{} is not a plugin yet; nothing was written", candidate.path.shown()),
         )
         .hint(match candidate.kind.name {
             "exec" => {
@@ -71,11 +72,10 @@ pub(super) fn run(
     ));
     let in_chain = wish.chain || resolver.load()?.chain_providers().any(|other| other.name == candidate.name);
     let with = |before: &str| {
-        table::with(before, &candidate, wish.chain)
-            .map_err(|error| error.in_place(&file.display().to_string()))
+        table::with(before, &candidate, wish.chain).map_err(|error| error.in_place(&file.shown()))
     };
     let (_, added) = with(&before)?;
-    output.tell(format_args!("to be written into {}:\n\n{}", file.display(), added.trim_end()));
+    output.tell(format_args!("to be written into {}:\n\n{}", file.shown(), added.trim_end()));
     if !wish.yes {
         confirm(host)?;
     }
@@ -88,7 +88,7 @@ pub(super) fn run(
         error.explain(
             |error| unreadable(&file, error),
             |error| {
-                Error::internal(format!("writing {} failed: {error}", file.display()))
+                Error::internal(format!("writing {} failed: {error}", file.shown()))
                     .hint("name a file that you may write: --config FILE")
             },
         )
@@ -106,7 +106,7 @@ pub(super) fn run(
         }));
     }
     output.data(&candidate.name)?;
-    output.tell(format_args!("\n{} {}", styled(GOOD, "Written:"), file.display()));
+    output.tell(format_args!("\n{} {}", styled(GOOD, "Written:"), file.shown()));
     if !in_chain {
         output.tell(format_args!(
             "{} put \"{}\" into `chain` in that file, where it is to be asked",
@@ -121,12 +121,12 @@ pub(super) fn run(
 fn text(file: &Path, read: Option<&FileRead>) -> Result<String, Error> {
     let bytes = read.map(|read| read.bytes.to_vec()).unwrap_or_default();
     String::from_utf8(bytes).map_err(|_| {
-        Error::invalid("encoding", format!("{} is not UTF-8 text", file.display())).hint("save it as UTF-8")
+        Error::invalid("encoding", format!("{} is not UTF-8 text", file.shown())).hint("save it as UTF-8")
     })
 }
 
 fn unreadable(file: &Path, error: &FileReadError) -> Error {
-    Error::invalid("unreadable", format!("{}: {error}", file.display())).hint("make it readable for yourself")
+    Error::invalid("unreadable", format!("{}: {error}", file.shown())).hint("make it readable for yourself")
 }
 
 /// What the checks say of it; of a script that needs the files beside it, where it lies.
@@ -145,7 +145,7 @@ fn checked(resolver: &Resolver, candidate: Candidate) -> Result<(Candidate, Repo
     if let Some(first) = second.checks.first_mut() {
         first.verdict = Verdict::Warned(format!(
             "{}: it needs the files beside it, so it is checked and run where it lies, and those files are not pinned",
-            candidate.path.display()
+            candidate.path.shown()
         ));
     }
     Ok((in_place, second))

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ee_auth::ShowPath as _;
 use ee_auth::host::{Directory, FileKind};
 use ee_auth::{Error, Host, quoted};
 use serde_json::json;
@@ -109,7 +110,7 @@ pub(super) fn run(host: &Host, language: Language, name: &str, output: &Output) 
     {
         return Err(Error::invalid(
             "exists",
-            format!("{} exists already; it was left as it is", directory.display()),
+            format!("{} exists already; it was left as it is", directory.shown()),
         )
         .hint("choose another name, or another directory"));
     }
@@ -124,14 +125,14 @@ pub(super) fn run(host: &Host, language: Language, name: &str, output: &Output) 
             host.files.write_new(&path, text.as_bytes())
         };
         written.map_err(|error| {
-            Error::internal(format!("writing {} failed: {error}", path.display()))
+            Error::internal(format!("writing {} failed: {error}", path.shown()))
                 .hint("choose a directory that you may write")
         })?;
     }
     if as_json {
         return output.json(&json!({ "path": directory, "next": named(template.next) }));
     }
-    output.data(directory.display())?;
+    output.data(directory.shown())?;
     output.tell(format_args!("{} README.md says how to go on", styled(GOOD, "Written:")));
     output.tell(format_args!("{} {}", styled(NEXT, "next:"), named(template.next)));
     Ok(())

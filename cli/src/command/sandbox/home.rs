@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ee_auth::ShowPath as _;
 use ee_auth::host::{BoxFuture, Directory, Environment, Http, HttpError, NoKeyring, Request, Response};
 use ee_auth::{Error, Host};
 use ee_auth_host::Undo;
@@ -57,7 +58,7 @@ impl Home {
             host.files
                 .write_private(&file, content.as_bytes())
                 .map(|()| file)
-                .map_err(|error| Error::internal(format!("writing to {} failed: {error}", path.display())))
+                .map_err(|error| Error::internal(format!("writing to {} failed: {error}", path.shown())))
         };
         let key_file = write("service-account-key.json", &key)?;
         let login_file = write("earthengine-credentials.json", &user.earthengine_file_json())?;
@@ -124,7 +125,7 @@ fn config(google: &Sandbox, host: &Host, key_file: &Path) -> String {
         chain.join(", ")
     );
     if host.files.status(Path::new("/etc/ee-auth/ee-auth.toml")).is_ok() {
-        text += &format!("\n[providers.service_account]\nkey_file = {:?}\n", key_file.display().to_string());
+        text += &format!("\n[providers.service_account]\nkey_file = {:?}\n", key_file.to_string_lossy());
         text += "\n[cache]\nstore = \"disk\"\n";
     }
     text + "\n" + &google.config_toml()

@@ -1,5 +1,6 @@
 //! What `ee-auth sandbox` shows by itself: three machines, the same program.
 
+use ee_auth::ShowPath as _;
 use ee_auth::{Credential, Error, Host, Resolver, earth_engine};
 use ee_auth_sandbox::Sandbox;
 
@@ -22,7 +23,7 @@ pub(crate) fn run(google: &Sandbox, home: &Home, host: &Host, output: &Output) -
     let stored = home.path().join(".config/earthengine/credentials");
     host.files
         .write_private(&stored, user.earthengine_file_json().as_bytes())
-        .map_err(|error| Error::internal(format!("writing {} failed: {error}", stored.display())))?;
+        .map_err(|error| Error::internal(format!("writing {} failed: {error}", stored.shown())))?;
     show(&home.host(host, &[]), host, output)?;
 
     act(output, "2. The same in CI, with a service account's key pasted into one variable")?;

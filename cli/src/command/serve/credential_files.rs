@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ee_auth::ShowPath as _;
 use ee_auth::host::Directory;
 use ee_auth::{Error, Host, Secret};
 use ee_auth_serve::{Profiles, Served, credential_file};
@@ -53,7 +54,7 @@ impl<'a> CredentialFiles<'a> {
                 served.scopes().as_ref(),
             );
             self.host.files.write_private(&file.path, content.as_bytes()).map_err(|error| {
-                let path = file.path.display();
+                let path = file.path.shown();
                 Error::internal(format!("writing the credential file {path} failed: {error}"))
             })
         })

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use ee_auth::ShowPath as _;
 use ee_auth::{Error, Host, Outcome, ProfileName, Resolver, Secret};
 use ee_auth_serve::{
     Address, Event, Listener, MutualTls, Place, Profiles, Served, Server, Shell, Via, local_secret, variables,
@@ -141,7 +142,7 @@ fn tls(host: &Host, options: &Serve) -> Result<Option<MutualTls>, Error> {
     };
     let read = |path: &Path| {
         let read = host.files.read(path, ee_auth::host::MAX_CREDENTIAL_FILE);
-        read.map_err(|error| Error::invalid("tls", format!("reading {} failed: {error}", path.display())))
+        read.map_err(|error| Error::invalid("tls", format!("reading {} failed: {error}", path.shown())))
     };
     MutualTls::new(&read(certificate)?.bytes, &read(key)?.bytes, &read(authority)?.bytes).map(Some)
 }
@@ -234,6 +235,6 @@ fn print(
     } else if text.is_empty() {
         Ok(())
     } else {
-        output.data(text.trim_end())
+        output.exact(text.trim_end())
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{
     Body, Edit, FileRead, Host, LockedFile, MAX_CREDENTIAL_FILE, Method, Request, UpdateError, variable,
 };
@@ -265,7 +266,7 @@ async fn lock<'a>(host: &'a Host, path: &Path) -> Result<Result<LockedFile<'a>, 
     match host.lock_file(&path, LOCK_TIMEOUT).await {
         Ok(file) => Ok(Ok(file)),
         Err(UpdateError::Write(error)) => {
-            log::info!("{} cannot be locked: {error}; going on without the lock", path.display());
+            log::info!("{} cannot be locked: {error}; going on without the lock", path.shown());
             Ok(Err(error.to_string()))
         }
         Err(error) => {

@@ -84,7 +84,7 @@ fn a_person_is_asked_only_in_a_login_and_sees_who_asks() {
     assert!(fake.asked().is_empty());
     let mine = services(&fake).interactive(true);
     assert_eq!(reply(&mine, ask)["answer"], "hunter2");
-    assert_eq!(fake.asked(), ["vault says: PIN? [2Jee-auth: done"]);
+    assert_eq!(fake.asked(), [r"vault says: PIN? \u{1b}[2Jee-auth: done"]);
     assert_eq!(fake.asked_unseen(), fake.asked());
     let code = json!({"event": "prompt", "kind": "code", "message": "sign in", "url": "https://vault.example.com/device",
         "code": "ABCD-1234"});

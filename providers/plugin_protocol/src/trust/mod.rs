@@ -9,6 +9,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, FileKind, FileReadError, FileStatus, Host, PathGuard, PathRisk};
 use ee_auth_core::{Error, Outcome, quoted};
 use zeroize::Zeroizing;
@@ -165,7 +166,7 @@ fn guard(host: &Host) -> PathGuard<'_> {
 fn refused(host: &Host, risk: PathRisk, file: &Path) -> Error {
     match risk {
         PathRisk::Owner { path, owner } => {
-            let what = if path == file { "it".to_owned() } else { path.display().to_string() };
+            let what = if path == file { "it".to_owned() } else { path.shown() };
             // Nobody but root owns `/`, so this number stands for all who have none in the user namespace.
             let root = host.files.status(Path::new("/")).ok().and_then(|root| root.owner);
             let hint = if root == Some(owner) {
@@ -177,7 +178,7 @@ fn refused(host: &Host, risk: PathRisk, file: &Path) -> Error {
             untrusted("owner", format!("{what} belongs to another user (number {owner})"), hint.to_owned())
         }
         PathRisk::Writable { path, writers, is_directory: true } => {
-            let path = path.display();
+            let path = path.shown();
             untrusted(
                 "permissions",
                 format!("{path} can be written by {writers}, who could replace it"),

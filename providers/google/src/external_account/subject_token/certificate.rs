@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{ClientCertificate, Directory, Files, MAX_CREDENTIAL_FILE};
 use ee_auth_core::{Error, Exchange, Search, Secret, TokenKey};
 use rustls_pki_types::CertificateDer;
@@ -83,7 +84,7 @@ impl Certificate {
                     (true, _) => {
                         return Err(Error::invalid(
                             "certificate",
-                            format!("{}: the workload's own certificate is not the first", path.display()),
+                            format!("{}: the workload's own certificate is not the first", path.shown()),
                         )
                         .hint("put it first, or leave it out of the trust chain"));
                     }
@@ -92,7 +93,7 @@ impl Certificate {
             }
         }
         let key = std::str::from_utf8(&key).map_err(|_| {
-            Error::invalid("certificate", format!("{} is no PEM", key_path.display()))
+            Error::invalid("certificate", format!("{} is no PEM", key_path.shown()))
                 .hint("it has to hold one private key in PEM")
         })?;
         let certificate = ClientCertificate { chain: chain.to_vec(), key: Secret::from(key) };
@@ -104,7 +105,7 @@ impl Certificate {
 
     /// The certificates and the private key, each with the path that it was read from.
     fn files(&self, files: &dyn Files) -> Result<(Content, Content), Error> {
-        let place = self.config.display().to_string();
+        let place = self.config.shown();
         let text = read(files, &self.config)?;
         let text = std::str::from_utf8(&text).map_err(|_| {
             Error::invalid("encoding", format!("{place} is not UTF-8 text"))
@@ -155,7 +156,7 @@ fn read(files: &dyn Files, path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
 }
 
 fn unreadable(path: &Path, error: &ee_auth_core::host::FileReadError) -> Error {
-    Error::invalid("certificate", format!("{} cannot be used: {error}", path.display())).hint(format!(
+    Error::invalid("certificate", format!("{} cannot be used: {error}", path.shown())).hint(format!(
         "see whether what makes the workload's certificate runs; `certificate_config_location` or {CONFIG_VARIABLE} \
          names its configuration"
     ))
@@ -176,6 +177,6 @@ fn first<'a>(
 }
 
 fn damaged(path: &Path) -> Error {
-    Error::invalid("certificate", format!("{} holds no certificates in PEM, or damaged ones", path.display()))
+    Error::invalid("certificate", format!("{} holds no certificates in PEM, or damaged ones", path.shown()))
         .hint("have the workload's certificate made again")
 }

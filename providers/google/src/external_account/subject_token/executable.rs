@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Command, Directory, MAX_CREDENTIAL_FILE, Presence, ProcessError, Variables};
 use ee_auth_core::{Error, Exchange, Outcome, Search, Secret, TokenKey, redact};
 
@@ -92,7 +93,7 @@ impl Executable {
         match self.output(exchange) {
             // In the file an answer without an expiry does not count: nothing says how old it is.
             Some(Ok(ExecutableAnswer::Token(token))) if token.expires_at.is_some() => {
-                log::debug!("{}: its output file has a token that is still valid", self.program.display());
+                log::debug!("{}: its output file has a token that is still valid", self.program.shown());
                 return Ok(token.secret);
             }
             _ => {}
@@ -106,7 +107,7 @@ impl Executable {
             ExecutableAnswer::Token(token) => Ok(token.secret),
             ExecutableAnswer::Failure { code, message } => Err(Error::rejected(
                 "executable",
-                format!("{}: there is no subject token: {code}: {message}", self.program.display()),
+                format!("{}: there is no subject token: {code}: {message}", self.program.shown()),
             )
             .hint("do what the program asks for; a new login with your identity provider, as a rule")),
         }
@@ -190,7 +191,7 @@ impl Executable {
     }
 
     fn not_run(&self, error: &ProcessError) -> Error {
-        let message = format!("{} {error}", self.program.display());
+        let message = format!("{} {error}", self.program.shown());
         match error {
             ProcessError::Start(_) => Error::invalid("executable", message)
                 .hint(format!("see whether it can be run, or correct `command` in {}", self.place)),
@@ -203,7 +204,7 @@ impl Executable {
     }
 
     fn protocol(&self, what: &str) -> Error {
-        Error::new(Outcome::Protocol, "executable", format!("{}: {what}", self.program.display())).hint(
+        Error::new(Outcome::Protocol, "executable", format!("{}: {what}", self.program.shown())).hint(
             "run it by hand and see what it says; it has to write one JSON object to its standard output: \
              https://google.aip.dev/auth/4117",
         )

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Directory, FileReadError, MAX_CREDENTIAL_FILE};
 use ee_auth_core::{Error, Exchange, Search, Secret, TokenKey};
 
@@ -54,13 +55,13 @@ impl File {
 
 fn token(format: &Format, bytes: &[u8], path: &Path) -> Result<Secret, Error> {
     format.token(bytes).map_err(|wrong| {
-        Error::invalid("subject_token", format!("{} holds no subject token: {wrong}", path.display()))
+        Error::invalid("subject_token", format!("{} holds no subject token: {wrong}", path.shown()))
             .hint("see what writes the file, and whether `format` says how the token stands in it")
     })
 }
 
 fn unreadable(path: &Path, error: &FileReadError) -> Error {
-    let path = path.display();
+    let path = path.shown();
     match error {
         FileReadError::NotFound => {
             Error::invalid("no_such_file", format!("there is no subject token at {path}"))

@@ -12,6 +12,7 @@ mod variable;
 use std::fmt;
 use std::sync::Arc;
 
+use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::ClientCertificate;
 use ee_auth_core::{Error, Exchange, Search, Secret, TokenKey};
 
@@ -165,15 +166,15 @@ impl From<Aws> for SubjectToken {
 impl fmt::Display for SubjectToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Source::File(file) => write!(f, "federated token in {}", file.path().display()),
+            Source::File(file) => write!(f, "federated token in {}", file.path().shown()),
             Source::Url(url) => write!(f, "federated token from {}", url.shown()),
             Source::Variable(variable) => write!(f, "federated token in {}", variable.name()),
             Source::Executable(executable) => {
-                write!(f, "federated token from the program {}", executable.program().display())
+                write!(f, "federated token from the program {}", executable.program().shown())
             }
             Source::Aws(_) => f.write_str("federated identity of AWS"),
             Source::Certificate(certificate) => {
-                write!(f, "federated certificate in {}", certificate.path().display())
+                write!(f, "federated certificate in {}", certificate.path().shown())
             }
         }
     }
