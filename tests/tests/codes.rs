@@ -1,4 +1,5 @@
 //! The codes that ship with ee-auth are variants of `Detail`, so that a caller can match on each.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "reads the repository that it tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -205,8 +205,8 @@ impl GiveBack<'_> {
                     if name != target {
                         log::warn!(
                             "{} is another process's: what the command wrote under that name is {}",
-                            target.display(),
-                            name.display()
+                            target.shown(),
+                            name.shown()
                         );
                     }
                     return Ok(name);
