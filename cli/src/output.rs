@@ -155,7 +155,7 @@ impl Output {
     fn error_text(&self, error: &Error) -> String {
         let mut text = match error.rendered() {
             Some(rendered) => rendered.trim_end().to_owned(),
-            None => format!("{} {}", styled(BAD, "error:"), folded(error.message(), "error: ".len())),
+            None => format!("{} {}", styled(BAD, "error:"), error.message()),
         };
         if matches!(error.outcome(), Outcome::NotFound | Outcome::InteractionRequired) {
             let width =
@@ -175,55 +175,6 @@ impl Output {
         // There is nowhere left to say that this failed.
         let _ = writeln!(stderr, "{}", visible_colored(&text.to_string()));
     }
-}
-
-/// The most characters on a line of an error's message.
-const LINE: usize = 100;
-
-/// A message on lines of at most [`LINE`] characters, as far as its words allow: the first, after `taken` characters,
-/// ends where a part of the message does, and the others are indented. What is in backticks is copied, so it stays whole.
-fn folded(message: &str, taken: usize) -> String {
-    let mut rest = message;
-    let mut lines = Vec::new();
-    let mut room = LINE - taken;
-    while let Some(end) = fold(rest, room) {
-        lines.push(rest[..end].trim_end());
-        rest = rest[end..].trim_start();
-        room = LINE - 2;
-    }
-    lines.push(rest);
-    lines.join("\n  ")
-}
-
-/// Where the first line of `text` ends, if it has more than `room` characters: after the last `:`, `;` or full stop that
-/// fits, else after a comma, else between words.
-fn fold(text: &str, room: usize) -> Option<usize> {
-    let limit = text.char_indices().nth(room).map(|(at, _)| at)?;
-    let mut quoted = false;
-    let mut ends = [None; 3];
-    let mut before = ' ';
-    for (at, c) in text.char_indices() {
-        if c == ' ' && !quoted {
-            let rank = match before {
-                ':' | ';' | '.' => 0,
-                ',' => 1,
-                _ => 2,
-            };
-            if at <= limit {
-                ends[rank] = Some(at);
-            } else if ends == [None; 3] {
-                // Nothing fits: a long path or command.
-                return Some(at);
-            } else {
-                break;
-            }
-        }
-        quoted ^= c == '`';
-        before = c;
-    }
-    // A line of a few characters says less than one that ends at a comma or a word.
-    let is_enough = |end: &usize| *end >= room / 4;
-    ends.into_iter().flatten().find(is_enough).or_else(|| ends.into_iter().flatten().max())
 }
 
 /// An answer in one line.
@@ -274,55 +225,4 @@ pub(crate) fn error_json(error: &Error) -> Value {
         "hint": error.next_step(),
         "attempts": error.attempts().iter().map(attempt_json).collect::<Vec<_>>(),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_long_message_is_folded_where_its_parts_end() {
-        let folded = |message| folded(message, "error: ".len());
-        assert_eq!(folded("a.json: `type` is missing"), "a.json: `type` is missing");
-        assert_eq!(
-            folded(
-                "asking https://oauth2.googleapis.com/token for a token: no connection to oauth2.googleapis.com \
-                 through the proxy 127.0.0.1:9 (HTTP_PROXY): Connection refused (os error 111)"
-            ),
-            "asking https://oauth2.googleapis.com/token for a token:\n  \
-             no connection to oauth2.googleapis.com through the proxy 127.0.0.1:9 (HTTP_PROXY):\n  \
-             Connection refused (os error 111)"
-        );
-        assert_eq!(
-            folded(
-                "GOOGLE_APPLICATION_CREDENTIALS holds what looks like a credential itself, and not the path of its \
-                 file"
-            ),
-            "GOOGLE_APPLICATION_CREDENTIALS holds what looks like a credential itself,\n  \
-             and not the path of its file"
-        );
-    }
-
-    #[test]
-    fn a_folded_message_has_all_its_words_and_no_line_is_too_long() {
-        let parts = ["a", "path/to", "is:", "wrong;", "ééé,", "\u{201c}\u{201d}.", "(os", "error", "2)"];
-        for count in 0..120 {
-            let words: Vec<_> = parts.iter().cycle().skip(count % 7).take(count).copied().collect();
-            let message = words.join(" ");
-            let folded = folded(&message, 7);
-            assert_eq!(folded.split_whitespace().collect::<Vec<_>>(), words);
-            for (at, line) in folded.lines().enumerate() {
-                assert!(line.chars().count() + if at == 0 { 7 } else { 0 } <= LINE, "{folded}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_to_be_copied_is_not_broken() {
-        let command = format!("`{}`", ["word"; 30].join(" "));
-        let message = format!("gcloud does not run, and neither does {command}, which is odd");
-        assert!(folded(&message, 7).contains(&command), "{}", folded(&message, 7));
-        let path = "x".repeat(150);
-        assert_eq!(folded(&path, 7), path);
-    }
 }

@@ -86,6 +86,7 @@ details! {
     ExpirationTime = "expiration_time",
     Expired = "expired",
     Fault = "fault",
+    Feature = "feature",
     Format = "format",
     Gcloud = "gcloud",
     GcpAuth = "gcp_auth",

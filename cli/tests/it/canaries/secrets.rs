@@ -64,6 +64,8 @@ pub(super) fn formed(text: &str) -> Option<&str> {
     let prefixes = [("ya29.", 4), ("1//0", 4), ("4/0A", 4), ("GOCSPX-", 1), ("eyJ", 8), ("-----BEGIN", 0)];
     prefixes.into_iter().find_map(|(prefix, more)| {
         text.match_indices(prefix)
+            // In the midst of random characters, as those of a code challenge, it is the beginning of nothing.
+            .filter(|(at, _)| !text[..*at].ends_with(|c: char| c.is_ascii_alphanumeric() || "-_".contains(c)))
             .find(|(at, _)| {
                 text[at + prefix.len()..].chars().take(more).filter(|c| is_secret(*c)).count() == more
             })
