@@ -9,6 +9,10 @@ use ee_auth_core::{Error, Finding, Found, Impersonate, Member, Scopes, Search};
 pub(crate) struct Impersonation<'a> {
     account: &'a str,
     delegates: &'a [String],
+    #[cfg_attr(
+        not(feature = "impersonate"),
+        expect(dead_code, reason = "such a build refuses to impersonate")
+    )]
     origin: &'a ee_auth_config::Origin,
 }
 

@@ -176,8 +176,9 @@ pub(crate) const MEND: &str = "see what `gcloud version` says; a Python that gcl
 
 /// The last that gcloud said, behind a colon; empty where it said nothing.
 pub(crate) fn last_words(output: &Output) -> String {
-    let said: Vec<_> = output.stderr.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    match redact(&said[said.len().saturating_sub(3)..].join("; ")).as_str() {
+    let said = output.stderr.lines().map(str::trim).filter(|line| !line.is_empty());
+    let earlier = said.clone().count().saturating_sub(3);
+    match redact(&said.skip(earlier).collect::<Vec<_>>().join("; ")).as_str() {
         "" => String::new(),
         words => format!(": {words}"),
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use ee_auth_core::{Credential, Error, ExposeSecret, ProfileName, Scopes, Secret};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::id_tokens::IdTokens;
 
@@ -77,8 +77,8 @@ impl Served {
         }
         let mut json =
             json!({ "access_token": token.secret(), "expires_in": expires_in, "token_type": "Bearer" });
-        if let Some(scopes) = self.credential.scopes_of(&token) {
-            json["scope"] = scopes.to_parameter().into();
+        if let (Some(scopes), Value::Object(json)) = (self.credential.scopes_of(&token), &mut json) {
+            json.insert("scope".to_owned(), scopes.to_parameter().into());
         }
         let json = Bytes::from(json.to_string());
         let secret = Secret::from(token.secret());

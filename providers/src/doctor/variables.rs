@@ -67,6 +67,7 @@ fn look(examination: &Examination<'_>) -> Vec<Finding> {
     let environment = &examination.host().environment;
     let names = environment.names();
     let mut findings: Vec<_> = names.iter().filter_map(|name| of_name(name, &known)).collect();
+    #[cfg(feature = "environment")]
     let has_said = |findings: &[Finding], name: &str| {
         findings.iter().any(|finding| finding.origin.as_deref() == Some(name))
     };
