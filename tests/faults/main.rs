@@ -131,6 +131,11 @@ fn try_one(stage: &Stage, fault: &Fault) {
     let what = format!("{} with {}\n{output}", stage.operation.name, fault.inject());
     let killed = output.status == 128 + 9;
     assert!(fault.kills() || !killed, "{what}");
+    // Which system call is the nth depends on threads, so an error meant for a file may reach the eventfd by which tokio wakes
+    // itself. No system fails there, and tokio panics where one does.
+    if output.stderr.contains("runtime/io/driver.rs") {
+        return;
+    }
 
     let found = stage.view();
     let is_new = found == stage.new;
