@@ -144,7 +144,7 @@ pub fn project_file(host: &Host, flags: &Flags) -> Result<Option<PathBuf>, Error
     Ok(project_file::find(host, &places(host, user)).file)
 }
 
-/// The nearest symbolic link that [`project_file`] passed by.
+/// The nearest symbolic link where a project file was looked for, which was passed by.
 ///
 /// # Errors
 /// As [`user_file`].

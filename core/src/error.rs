@@ -17,7 +17,7 @@ pub use kind::ErrorKind;
 /// An error for a person: what failed, where, what was found and expected; and, apart from it, what to do next.
 ///
 /// Cheap to clone: one failed exchange answers every caller that waited for it. It never holds a secret: text from outside
-/// passes through [`redact`](crate::redact), [`quoted`](crate::quoted) or [`visible`](crate::visible) before it becomes part of an
+/// passes through [`redact`](crate::redact), [`quoted`](crate::quoted) or [`visible`](fn@crate::visible) before it becomes part of an
 /// error. What acts on a terminal, line breaks aside, is made visible here in any case.
 ///
 /// `{}` prints the message, `{:#}` the help and the causes on lines of their own, and `{:?}` all of that with the code, so that

@@ -118,7 +118,7 @@ pub fn quoted(text: &str) -> String {
     }
 }
 
-/// Somebody else's text, made fit to show: on one line and [`visible`], whatever looks like a credential is replaced, and the
+/// Somebody else's text, made fit to show: on one line and [`visible()`], whatever looks like a credential is replaced, and the
 /// whole is cut at 300 characters.
 ///
 /// Error messages of servers and plugins pass through here, since some of them repeat what they were sent.

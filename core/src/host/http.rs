@@ -305,7 +305,7 @@ pub enum HttpErrorKind {
     ProxyRefused,
     /// A proxy could not do what it was asked, for now.
     ProxyFailed,
-    /// The system has run out of something that sending takes, as [`shortage`](super::shortage) tells: nothing was sent.
+    /// The system has run out of something that sending takes, as [`shortage`](fn@super::shortage) tells: nothing was sent.
     Shortage,
 }
 

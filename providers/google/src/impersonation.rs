@@ -52,7 +52,7 @@ impl Impersonation {
     /// Stands for the service account `target`, as `place` says: words for a person.
     ///
     /// # Errors
-    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where `target` is neither an e-mail nor a number of a service
+    /// [`Outcome::Invalid`] where `target` is neither an e-mail nor a number of a service
     /// account.
     pub fn of(target: &str, place: &str, settings: &Settings) -> Result<Self, Error> {
         let target = service_account(target).ok_or_else(|| not_an_account(place, target))?;
@@ -75,8 +75,8 @@ impl Impersonation {
     /// there. Any other is used as it stands, if it is trusted.
     ///
     /// # Errors
-    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where it names no service account;
-    /// [`Outcome::Untrusted`](ee_auth_core::Outcome::Untrusted) where its host is not listed for this field.
+    /// [`Outcome::Invalid`] where it names no service account;
+    /// [`Outcome::Untrusted`] where its host is not listed for this field.
     pub fn at(url: &str, place: &str, settings: &Settings) -> Result<Self, Error> {
         let name = Field::Impersonation.name();
         let target = url.rsplit_once(":generateAccessToken").and_then(|(before, _)| {
@@ -100,7 +100,7 @@ impl Impersonation {
     /// E-mails, which may have the prefix `projects/-/serviceAccounts/`.
     ///
     /// # Errors
-    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) where one is no service account.
+    /// [`Outcome::Invalid`] where one is no service account.
     pub fn with_delegates<I>(mut self, delegates: I) -> Result<Self, Error>
     where
         I: IntoIterator,
@@ -118,7 +118,7 @@ impl Impersonation {
     /// allows it.
     ///
     /// # Errors
-    /// [`Outcome::Invalid`](ee_auth_core::Outcome::Invalid) for any other time.
+    /// [`Outcome::Invalid`] for any other time.
     pub fn with_lifetime(self, lifetime: Duration) -> Result<Self, Error> {
         if lifetime.subsec_nanos() != 0 || lifetime.is_zero() || lifetime > LONGEST_LIFETIME {
             let seconds = lifetime.as_secs_f64();
@@ -163,9 +163,9 @@ impl Impersonation {
     /// An access token of the target with `scopes`.
     ///
     /// # Errors
-    /// [`Outcome::Rejected`](ee_auth_core::Outcome::Rejected) where the caller may not stand for the target, the scopes
+    /// [`Outcome::Rejected`] where the caller may not stand for the target, the scopes
     /// or the lifetime are refused, or the API is turned off; it says which role or command is missing.
-    /// [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where there was no answer, or none that makes sense.
+    /// [`Outcome::Unavailable`] where there was no answer, or none that makes sense.
     pub async fn access_token(
         &self,
         exchange: &Exchange,

@@ -34,7 +34,7 @@ pub(crate) fn place(host: &Host, profile: Option<&ProfileName>) -> String {
 /// The entry of the search's profile.
 ///
 /// # Errors
-/// [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where the keyring cannot be asked.
+/// [`Outcome::Unavailable`] where the keyring cannot be asked.
 pub(crate) async fn stored(search: &Search) -> Result<Option<Document>, Error> {
     let (host, profile) = (search.host(), search.settings().profile.as_ref());
     let place = place(host, profile);
@@ -76,7 +76,7 @@ pub(crate) async fn find(search: &Search) -> Result<Option<Found>, Error> {
 /// that nobody remembers.
 ///
 /// # Errors
-/// [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where the keyring does not take it; everything is then
+/// [`Outcome::Unavailable`] where the keyring does not take it; everything is then
 /// as it was.
 pub(crate) async fn store(search: &Search, grant: &Grant) -> Result<Stored, Error> {
     let mut fields = Map::new();
@@ -160,7 +160,7 @@ fn not_stored(place: &str, error: &KeyringError) -> Error {
 /// Removes the login of the search's profile. Answers where it was; `None` where there was none.
 ///
 /// # Errors
-/// [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where the keyring cannot be asked.
+/// [`Outcome::Unavailable`] where the keyring cannot be asked.
 pub(crate) async fn remove(search: &Search) -> Result<Option<String>, Error> {
     let (host, profile) = (search.host(), search.settings().profile.as_ref());
     let place = place(host, profile);
@@ -177,7 +177,7 @@ impl KeyringLogins {
     /// Those of the host's keyring. The secrets are not read.
     ///
     /// # Errors
-    /// [`Outcome::Unavailable`](ee_auth_core::Outcome::Unavailable) where the keyring cannot be asked.
+    /// [`Outcome::Unavailable`] where the keyring cannot be asked.
     pub async fn of(host: &Host) -> Result<Self, Error> {
         let accounts = patiently(host, host.keyring.list()).await;
         let mut accounts = accounts.map_err(|error| error.explain("listing the logins in the keyring"))?;

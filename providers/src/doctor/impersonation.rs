@@ -21,10 +21,12 @@ const ON: Rule = Rule {
 };
 
 fn look(examination: &Examination<'_>) -> Vec<Finding> {
-    let Some(named) = examination.config().and_then(|config| config.impersonate.as_ref()) else {
-        return Vec::new();
+    let Some(config) = examination.config() else { return Vec::new() };
+    let named = config.impersonate.as_ref();
+    let Some((named, Impersonate::Account { email, delegates })) = named.map(|named| (named, &named.value))
+    else {
+        return vec![Finding::ok(CHECK.name, "no service account is impersonated")];
     };
-    let Impersonate::Account { email, delegates } = &named.value else { return Vec::new() };
     let by_way_of = match &delegates[..] {
         [] => String::new(),
         delegates => format!(" by way of {}", delegates.join(", ")),
