@@ -68,7 +68,7 @@ fn chosen(host: &Host, flags: &Flags, file: Option<&Path>) -> Result<PathBuf, Er
     Err(match config::project_link(host, flags)? {
         Some(link) => Error::invalid(
             "link",
-            format!("{} is a symbolic link, and a project file may not be one", link.display()),
+            format!("{} is a symbolic link, and a project file may not be one", link.shown()),
         )
         .hint(
             "replace the link with a copy of the file, then `ee-auth trust`; or name the file with --config",
