@@ -233,7 +233,7 @@ impl Response {
 /// A limit of Google's that was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// Too many requests for now.
+    /// A rate limit, which passes within minutes.
     Rate,
     /// Too many requests from this network address, for which Google shows a page.
     Address,
@@ -303,7 +303,7 @@ pub enum HttpErrorKind {
     ProxyVariable,
     /// A proxy refused the request: it wants a login, or does not allow the address. It will do so again.
     ProxyRefused,
-    /// A proxy could not do what it was asked, for now.
+    /// A proxy failed in a way that may pass: 502, 503 or 504.
     ProxyFailed,
     /// The system has run out of something that sending takes, as [`shortage`](fn@super::shortage) tells: nothing was sent.
     Shortage,

@@ -117,7 +117,7 @@ pub(super) fn run(
     Ok(())
 }
 
-/// The text of an ee-auth.toml; none where there is no file.
+/// The text of an ee-auth.toml; `None` if there is no file.
 fn text(file: &Path, read: Option<&FileRead>) -> Result<String, Error> {
     let bytes = read.map(|read| read.bytes.to_vec()).unwrap_or_default();
     String::from_utf8(bytes).map_err(|_| {
