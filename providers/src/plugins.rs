@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use ee_auth_config::{Config, Origin, PROVIDER_NAMES, ProviderConfig, is_provider_name};
 use ee_auth_core::{Error, Host, Kind, Options, Outcome};
-use ee_auth_plugin_protocol::PluginProvider;
+use ee_auth_plugin_host::PluginProvider;
 
 pub use ee_auth_core::OptionValue;
-pub use ee_auth_plugin_protocol::conformance::{Check, Report, Verdict};
-pub use ee_auth_plugin_protocol::trust::Pin;
-pub use ee_auth_plugin_protocol::{Manifest, conformance, trust};
+pub use ee_auth_plugin_host::conformance::{Check, Report, Verdict};
+pub use ee_auth_plugin_host::trust::Pin;
+pub use ee_auth_plugin_host::{Manifest, conformance, trust};
 
 use crate::resolver::member;
 use crate::{Resolver, kinds};

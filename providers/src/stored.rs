@@ -10,7 +10,7 @@ use ee_auth_core::{
 use ee_auth_google::revocation;
 use ee_auth_persistent::{self as persistent, KeyringLogins, Persistent};
 #[cfg(any(feature = "dynamic", feature = "exec"))]
-use ee_auth_plugin_protocol::PluginProvider;
+use ee_auth_plugin_host::PluginProvider;
 
 pub use ee_auth_persistent::Removed;
 

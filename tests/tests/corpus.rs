@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ee_auth_plugin_protocol::{Answer, Manifest, Op};
+use ee_auth_plugin_host::{Answer, Manifest, Op};
 use ee_auth_tests::fuzz;
 
 /// The files of a target's corpus, by name.

@@ -14,7 +14,7 @@ use std::process::Command;
 use criterion::{Criterion, criterion_group, criterion_main};
 use ee_auth_core::{OptionValue, Options, Search, Settings};
 use ee_auth_dynamic::{Direct, KIND};
-use ee_auth_plugin_protocol::trust::Pin;
+use ee_auth_plugin_host::trust::Pin;
 
 const SOURCE: &str = r#"
 #include <string.h>

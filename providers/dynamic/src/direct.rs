@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ee_auth_core::{Error, Host};
-use ee_auth_plugin_protocol::trust::Pin;
+use ee_auth_plugin_host::trust::Pin;
 use serde_json::Value;
 use zeroize::Zeroizing;
 

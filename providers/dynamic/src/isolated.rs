@@ -9,9 +9,9 @@ use std::time::Duration;
 use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Command, Conversation, Host, Output, ProcessError, Reply, Variables};
 use ee_auth_core::{BoxFuture, Error, Look, Secret, TokenKey};
-use ee_auth_plugin_protocol::services::{MAX_EVENTS, Services as HostServices};
-use ee_auth_plugin_protocol::trust::{self, Pin};
-use ee_auth_plugin_protocol::{Answer, MAX_ANSWER, Request, Transport, variables, words};
+use ee_auth_plugin_host::services::{MAX_EVENTS, Services as HostServices};
+use ee_auth_plugin_host::trust::{self, Pin};
+use ee_auth_plugin_host::{Answer, MAX_ANSWER, Request, Transport, variables, words};
 use serde_json::{Map, Value};
 
 use crate::fault::{self, breach};

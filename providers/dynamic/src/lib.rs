@@ -49,8 +49,8 @@ use std::time::Duration;
 
 use ee_auth_core::ShowPath as _;
 use ee_auth_core::{Error, Host, Kind, Look, OptionSpec, OptionType, Options, Provider, Saw};
-use ee_auth_plugin_protocol::trust::Pin;
-use ee_auth_plugin_protocol::{Declaration, OPTIONS, PluginProvider, variables, words};
+use ee_auth_plugin_host::trust::Pin;
+use ee_auth_plugin_host::{Declaration, OPTIONS, PluginProvider, variables, words};
 
 #[doc(hidden)]
 pub use binary::foreign_binary;

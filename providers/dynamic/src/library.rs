@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ee_auth_core::ShowPath as _;
 use ee_auth_core::{Error, Host, redact};
 use ee_auth_plugin::abi;
-use ee_auth_plugin_protocol::Manifest;
-use ee_auth_plugin_protocol::trust::{self, Pin, Vouched};
+use ee_auth_plugin_host::Manifest;
+use ee_auth_plugin_host::trust::{self, Pin, Vouched};
 
 use crate::binary::{Binary, is_cut};
 use crate::fault::{breach, unusable};

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ee_auth_core::{Error, Host};
-use ee_auth_plugin_protocol::trust::Pin;
+use ee_auth_plugin_host::trust::Pin;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;

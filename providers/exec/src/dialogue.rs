@@ -2,8 +2,8 @@
 
 use ee_auth_core::host::{Conversation, Host, Reply};
 use ee_auth_core::{BoxFuture, Secret};
-use ee_auth_plugin_protocol::services::{MAX_EVENTS, Services};
-use ee_auth_plugin_protocol::{Request, Transport};
+use ee_auth_plugin_host::services::{MAX_EVENTS, Services};
+use ee_auth_plugin_host::{Request, Transport};
 use serde_json::{Map, Value};
 
 use crate::executable::Executable;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use ee_auth_core::ShowPath as _;
 use ee_auth_core::host::{Command, Conversation, Host, Output, ProcessError, Variables};
 use ee_auth_core::{BoxFuture, Error, ExposeSecret, Look, Options, Outcome, Saw, Secret, TokenKey};
-use ee_auth_plugin_protocol::trust::{self, Pin};
-use ee_auth_plugin_protocol::{
+use ee_auth_plugin_host::trust::{self, Pin};
+use ee_auth_plugin_host::{
     Answer, MAX_ANSWER, Manifest, Op, Refusal, RefusalCode, Request, Transport, variables, words,
 };
 use serde_json::Value;

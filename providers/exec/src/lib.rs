@@ -5,7 +5,7 @@
 //! to. `google-executable` runs what was written for Google's executable-sourced credentials; `token-stdout` takes standard
 //! output, trimmed, as the token. `docs/plugins.md` has the whole.
 //!
-//! Before each run the file is looked at ([`trust`](ee_auth_plugin_protocol::trust)). It gets `PATH HOME LANG TMPDIR`, the
+//! Before each run the file is looked at ([`trust`](ee_auth_plugin_host::trust)). It gets `PATH HOME LANG TMPDIR`, the
 //! proxy variables and those in `env`, and no others; at its deadline it is killed together with all that it started.
 
 mod command;
@@ -16,7 +16,7 @@ mod protocol;
 use std::sync::Arc;
 
 use ee_auth_core::{Error, Kind, OptionSpec, OptionType, Options, Provider};
-use ee_auth_plugin_protocol::{Declaration, OPTIONS, PluginProvider};
+use ee_auth_plugin_host::{Declaration, OPTIONS, PluginProvider};
 
 pub use command::{directory, installed};
 pub use executable::Executable;

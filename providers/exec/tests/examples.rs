@@ -18,7 +18,7 @@ use ee_auth_core::host::{Directory, Environment, Host};
 use ee_auth_core::{Exchange, Finding, OptionValue, Options, Provider, Search, Settings, Skip, Token};
 use ee_auth_exec::provider;
 use ee_auth_fake::Fake;
-use ee_auth_plugin_protocol::conformance::{self, Verdict};
+use ee_auth_plugin_host::conformance::{self, Verdict};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

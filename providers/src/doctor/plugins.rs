@@ -2,7 +2,7 @@
 
 use ee_auth_config::ProviderConfig;
 use ee_auth_core::{AttemptOutcome, BoxFuture, Error};
-use ee_auth_plugin_protocol::{Op, PluginProvider, trust};
+use ee_auth_plugin_host::{Op, PluginProvider, trust};
 
 use super::examination::Examination;
 use super::{Check, Finding, Level, Rule, Run};

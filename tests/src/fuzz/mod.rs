@@ -9,7 +9,7 @@ use ee_auth_core::Search;
 use ee_auth_environment::Recognised;
 use ee_auth_fake::Fake;
 use ee_auth_google::{Content, credential, token_endpoint};
-use ee_auth_plugin_protocol::{Answer, Manifest, Op};
+use ee_auth_plugin_host::{Answer, Manifest, Op};
 use url::Url;
 
 mod outside;

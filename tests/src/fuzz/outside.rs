@@ -19,8 +19,8 @@ use ee_auth_fake::{Fake, answer};
 use ee_auth_google::executable_answer::ExecutableAnswer;
 use ee_auth_google::pasted::Pasted;
 use ee_auth_google::{oauth_client, revocation};
-use ee_auth_plugin_protocol::Answer;
-use ee_auth_plugin_protocol::services::Services;
+use ee_auth_plugin_host::Answer;
+use ee_auth_plugin_host::services::Services;
 use ee_auth_serve::{Session, Via};
 use serde_json::{Value, json};
 

@@ -9,8 +9,8 @@ use ee_auth_core::{
     BoxFuture, Chain, Exchange, ExposeSecret, Look, Member, Passed, Scopes, Search, Settings,
 };
 use ee_auth_fake::Fake;
-use ee_auth_plugin_protocol::conformance::{self, Report, Verdict};
-use ee_auth_plugin_protocol::{
+use ee_auth_plugin_host::conformance::{self, Report, Verdict};
+use ee_auth_plugin_host::{
     Answer, Config, DEFAULT_TIMEOUT, Declaration, PluginProvider, Request, Transport, VERSION,
 };
 use ee_auth_tests::template::Templates;

@@ -47,7 +47,7 @@ fn undeclared() -> impl Iterator<Item = &'static Kind> {
     kinds().iter().copied().filter(|kind| !kind.declared_only)
 }
 
-/// The kinds that are not plugins: what these answer is their authors' matter, and `ee_auth_plugin_protocol::conformance` looks
+/// The kinds that are not plugins: what these answer is their authors' matter, and `ee_auth_plugin_host::conformance` looks
 /// at it, as it does at ours in [`as_plugin`].
 fn ours() -> impl Iterator<Item = &'static Kind> {
     kinds().iter().copied().filter(|kind| !matches!(kind.name, "exec" | "dynamic"))

@@ -23,7 +23,7 @@ macro_rules! author {
     ($name:literal) => {
         (
             concat!("ee-auth-plugin/src/", $name, ".rs"),
-            include_str!(concat!("../../../../providers/plugin/src/", $name, ".rs")),
+            include_str!(concat!("../../../../plugins/sdk/src/", $name, ".rs")),
         )
     };
 }
@@ -58,7 +58,7 @@ impl Language {
                             "ee-auth-plugin/Cargo.toml",
                             include_str!("../../../templates/plugin/rust/ee-auth-plugin.toml"),
                         ),
-                        ("ee-auth-plugin/README.md", include_str!("../../../../providers/plugin/README.md")),
+                        ("ee-auth-plugin/README.md", include_str!("../../../../plugins/sdk/README.md")),
                         author!("lib"),
                         author!("abi"),
                         author!("abi_host"),

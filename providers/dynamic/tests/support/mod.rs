@@ -16,7 +16,7 @@ use ee_auth_core::{
     Error, Exchange, Finding, Host, OptionValue, Options, Provider, Search, Settings, SkipReason,
 };
 use ee_auth_dynamic::{KIND, PROGRAM_OPTION};
-use ee_auth_plugin_protocol::trust::Pin;
+use ee_auth_plugin_host::trust::Pin;
 use tempfile::TempDir;
 
 /// The C compiler of this machine, where it has one.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ee_auth_core::OptionValue;
-use ee_auth_plugin_protocol::conformance;
+use ee_auth_plugin_host::conformance;
 
 use super::machine::Machine;
 

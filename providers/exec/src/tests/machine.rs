@@ -12,7 +12,7 @@ use ee_auth_core::{
     Error, Exchange, Finding, Found, OptionValue, Options, Provider, Search, Settings, Token,
 };
 use ee_auth_fake::Fake;
-use ee_auth_plugin_protocol::PluginProvider;
+use ee_auth_plugin_host::PluginProvider;
 use tempfile::TempDir;
 
 use crate::provider;

@@ -17,7 +17,7 @@ use ee_auth_core::{
     Provider, Search, Settings, SkipReason,
 };
 use ee_auth_fake::{Fake, answer};
-use ee_auth_plugin_protocol::trust::Pin;
+use ee_auth_plugin_host::trust::Pin;
 
 use self::machine::Machine;
 use super::*;
@@ -293,7 +293,7 @@ fn an_id_token_is_exchanged_where_there_is_an_audience() {
     let plugin = machine.plugin(&answers(id_token));
     assert_eq!(plugin.error().code(), "invalid.audience");
     let (provider, host) = (plugin.provider(), machine.host());
-    let report = pollster::block_on(ee_auth_plugin_protocol::conformance::check(&provider, &host));
+    let report = pollster::block_on(ee_auth_plugin_host::conformance::check(&provider, &host));
     let warned = report.checks.iter().find(|check| check.verdict.words().contains("set `audience`")).unwrap();
     assert_eq!(warned.verdict.word(), "warning", "{report:?}");
     let plugin = plugin.set("audience", OptionValue::String("//iam.googleapis.com/pool".to_owned()));
@@ -331,7 +331,7 @@ fn a_bare_token_is_taken_from_standard_output() {
     let found = plugin.found();
     let token = plugin.exchange(&found).unwrap();
     assert_eq!(token.secret(), "t0ken");
-    assert_eq!(token.lifetime(), ee_auth_plugin_protocol::ASSUMED_LIFETIME);
+    assert_eq!(token.lifetime(), ee_auth_plugin_host::ASSUMED_LIFETIME);
     assert!(found.source.key().is_none());
     let failing = machine.plugin("echo 'Error: not signed in' >&2; exit 2").protocol("token-stdout");
     let error = failing.error();

@@ -111,7 +111,7 @@ impl Request {
     /// ```
     /// use std::time::Duration;
     /// use ee_auth_core::ExposeSecret;
-    /// use ee_auth_plugin_protocol::Request;
+    /// use ee_auth_plugin_host::Request;
     /// let line = Request::describe(Duration::from_secs(10), Default::default()).to_line();
     /// assert_eq!(
     ///     line.expose_secret(),

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// One line of what a plugin says: [`redact`]ed, by which it is on one line and nothing in it acts on a terminal.
 ///
 /// ```
-/// use ee_auth_plugin_protocol::words;
+/// use ee_auth_plugin_host::words;
 /// assert_eq!(words::line("sign in\nee-auth: done \u{202e}evil"), r"sign in ee-auth: done \u{202e}evil");
 /// ```
 pub fn line(text: &str) -> String {
@@ -19,7 +19,7 @@ pub fn line(text: &str) -> String {
 /// What a plugin says to the person, with the provider's name before it, so that it cannot pass for `ee-auth`'s own words.
 ///
 /// ```
-/// use ee_auth_plugin_protocol::words;
+/// use ee_auth_plugin_host::words;
 /// assert_eq!(words::said("vault", "open the page"), "vault says: open the page");
 /// ```
 pub fn said(provider: &str, text: &str) -> String {
